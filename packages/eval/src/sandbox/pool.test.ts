@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createPythonSandbox } from "./pool.ts";
+import type { PythonSandbox } from "./python-sandbox.ts";
+import { requireSafe, SANDBOX_PROBES } from "./self-test.ts";
+
+let sandbox: PythonSandbox;
+beforeAll(async () => {
+  sandbox = await createPythonSandbox({ concurrency: 2 });
+}, 60_000);
+afterAll(() => sandbox?.dispose());
+
+describe("createPythonSandbox()", () => {
+  it("passes a good program", async () => {
+    expect(await sandbox.run("assert sorted([2, 1]) == [1, 2]")).toEqual({
+      status: "passed",
+      stderrTail: "",
+    });
+  });
+
+  it("fails a program that raises and keeps the traceback", async () => {
+    const result = await sandbox.run("raise ValueError('no')");
+    expect(result.status).toBe("failed");
+    expect(result.stderrTail).toContain("ValueError: no");
+  });
+
+  it("fails a program that exits, whatever its code", async () => {
+    expect((await sandbox.run("raise SystemExit(0)")).status).toBe("failed");
+    expect((await sandbox.run("import os; os._exit(0)")).status).toBe("failed");
+  });
+
+  it("keeps nothing from one program to the next", async () => {
+    const leave = "import builtins, math\nbuiltins.leak = 1\nmath.pi = 3\nopen('/tmp/leak', 'w').write('x')";
+    const look =
+      "import os, math, builtins\nassert not hasattr(builtins, 'leak') and math.pi > 3 and not os.path.exists('/tmp/leak')";
+    for (let round = 0; round < 3; round++) {
+      expect((await sandbox.run(leave)).status).toBe("passed");
+      expect(await sandbox.run(look)).toEqual({ status: "passed", stderrTail: "" });
+    }
+  });
+
+  it("survives endless recursion as Python does", async () => {
+    const program = "def f(): f()\ntry:\n    f()\nexcept RecursionError:\n    pass\nelse:\n    assert False";
+    expect((await sandbox.run(program)).status).toBe("passed");
+  });
+
+  it("goes on after a program that was killed", async () => {
+    const [late, good] = await Promise.all([
+      sandbox.run("while True: pass", { timeoutMs: 200 }),
+      sandbox.run("pass"),
+    ]);
+    expect([late.status, good.status]).toEqual(["timeout", "passed"]);
+    expect((await sandbox.run("pass")).status).toBe("passed");
+  });
+
+  it("does not show the parent's environment", async () => {
+    process.env.SANDBOX_TEST_SECRET = "hunter2";
+    expect((await sandbox.run("import os; assert 'hunter2' not in str(dict(os.environ))")).status).toBe(
+      "passed",
+    );
+  });
+});
+
+describe("requireSafe()", () => {
+  it.each(SANDBOX_PROBES.map((probe) => [probe.name, probe] as const))(
+    "holds against: %s",
+    async (_name, probe) => {
+      await requireSafe(sandbox, [probe]);
+    },
+  );
+
+  it("refuses a sandbox in which an escape works", async () => {
+    const open: PythonSandbox = {
+      ...sandbox,
+      description: sandbox.description,
+      run: async () => ({ status: "passed", stderrTail: "" }),
+    };
+    await expect(requireSafe(open)).rejects.toMatchObject({ code: "EVAL_SANDBOX_UNSAFE" });
+  });
+});
+
+describe("createPythonSandbox() options", () => {
+  it("rejects a useless concurrency", async () => {
+    await expect(createPythonSandbox({ concurrency: 0 })).rejects.toMatchObject({
+      code: "EVAL_OPTION_INVALID",
+    });
+  });
+});
+
+describe("dispose()", () => {
+  it("rejects what is still running and what comes later", async () => {
+    const running = sandbox.run("while True: pass", { timeoutMs: 60_000 });
+    const rejected = expect(running).rejects.toMatchObject({ code: "EVAL_SANDBOX_DISPOSED" });
+    await sandbox.dispose();
+    await rejected;
+    await expect(sandbox.run("pass")).rejects.toMatchObject({ code: "EVAL_SANDBOX_DISPOSED" });
+  });
+});
