@@ -1,0 +1,139 @@
+// Reverse-mode differentiation of traced functions. Contains no rule for any particular primitive.
+import { isFloating } from "./dtype.ts";
+import { TensorError } from "./errors.ts";
+import { full } from "./ops.ts";
+import type { Equation } from "./program.ts";
+import { addCotangents, VJP_RULES } from "./rules/vjp.ts";
+import { formatShape } from "./shape.ts";
+import { currentBuilder, expandComposite, inline, isTracer, Tracer } from "./trace.ts";
+import { flatten, type MapTree, mapTree } from "./tree.ts";
+
+type Leaves<T> = MapTree<T, Tracer, Tracer>;
+
+/**
+ * A function's result and its pullback: cotangent of the result to cotangents of the primals.
+ *
+ * @param fn a function of one tree of tracers to a tracer
+ * @param primals where to differentiate
+ */
+export function vjp<T, Result>(
+  fn: (primals: T) => Result,
+  primals: T,
+): { readonly result: Result; pullback(output: Tracer, cotangent: Tracer): Leaves<T> } {
+  const { equations } = currentBuilder("vjp");
+  const start = equations.length;
+  const result = fn(primals);
+  const end = equations.length;
+  const leaves = flatten(primals, isTracer).map(({ leaf }) => leaf);
+  const pullback = (output: Tracer, cotangent: Tracer): Leaves<T> => {
+    const found = walkBack(equations.slice(start, end), leaves, output, cotangent);
+    return mapTree(primals, isTracer, (leaf) => found.get(leaf.id) ?? full(leaf.shape, 0, leaf.dtype)) as Leaves<T>;
+  };
+  return { result, pullback };
+}
+
+function walkBack(
+  equations: readonly Equation[],
+  primals: readonly Tracer[],
+  output: Tracer,
+  seed: Tracer,
+): Map<number, Tracer> {
+  const active = dependents(equations, primals);
+  const cotangents = new Map([[output.id, seed]]);
+  for (const equation of equations.toReversed()) {
+    if (!equation.outputs.some(({ id }) => active.has(id) && cotangents.has(id))) continue;
+    pullBack(equation, cotangents).forEach((cotangent, index) => {
+      const { id, dtype } = equation.inputs[index]!;
+      if (cotangent === undefined || !active.has(id) || !isFloating(dtype)) return;
+      cotangents.set(id, addCotangents(cotangents.get(id), cotangent));
+    });
+  }
+  return cotangents;
+}
+
+/** Every value computed from the primals: the rest needs no cotangent. */
+function dependents(equations: readonly Equation[], primals: readonly Tracer[]): Set<number> {
+  const active = new Set(primals.map(({ id }) => id));
+  for (const { primitive, inputs, outputs } of equations) {
+    if (primitive === "stopGradient" || !inputs.some(({ id }) => active.has(id))) continue;
+    for (const { id } of outputs) active.add(id);
+  }
+  return active;
+}
+
+function pullBack(equation: Equation, cotangents: ReadonlyMap<number, Tracer>): readonly (Tracer | undefined)[] {
+  const inputs = equation.inputs as readonly Tracer[];
+  const outputs = equation.outputs as readonly Tracer[];
+  const given = outputs.map(({ id }) => cotangents.get(id));
+  if (equation.primitive === "composite") {
+    const { composite, attributes } = equation.params;
+    if (composite.pullback !== undefined) return composite.pullback(given, inputs, outputs, attributes);
+    return pullBackDefinition(equation, given);
+  }
+  const complete = given.map((cotangent, index) => cotangent ?? full(outputs[index]!.shape, 0, outputs[index]!.dtype));
+  return VJP_RULES[equation.primitive](complete, { inputs, outputs, params: equation.params as never });
+}
+
+/** A composite without a pullback of its own is differentiated through its definition, which is computed again. */
+function pullBackDefinition(
+  equation: Extract<Equation, { primitive: "composite" }>,
+  given: readonly (Tracer | undefined)[],
+): readonly (Tracer | undefined)[] {
+  const inputs = equation.inputs as readonly Tracer[];
+  const definition = expandComposite(equation.params.composite, inputs, equation.params.attributes);
+  const { equations } = currentBuilder("grad");
+  const start = equations.length;
+  const outputs = inline(definition, inputs);
+  const body = equations.slice(start);
+  const totals = new Map<number, Tracer>();
+  given.forEach((cotangent, index) => {
+    if (cotangent === undefined) return;
+    const found = walkBack(body, inputs, outputs[index]!, cotangent);
+    for (const { id } of inputs) {
+      const part = found.get(id);
+      if (part !== undefined) totals.set(id, addCotangents(totals.get(id), part));
+    }
+  });
+  // An operand used twice has one total: it is given once.
+  return inputs.map(({ id }, index) => (inputs.findIndex((each) => each.id === id) === index ? totals.get(id) : undefined));
+}
+
+function checkLoss(loss: unknown, where: string): Tracer {
+  if (!(loss instanceof Tracer)) {
+    throw new TensorError("TENSOR_NOT_DIFFERENTIABLE", `${where}: the function must return a scalar tracer`);
+  }
+  if (loss.shape.length !== 0 || !isFloating(loss.dtype)) {
+    throw new TensorError(
+      "TENSOR_NOT_DIFFERENTIABLE",
+      `${where}: expected a floating scalar, got ${loss.dtype}${formatShape(loss.shape)}; reduce it with sum() or mean()`,
+    );
+  }
+  return loss;
+}
+
+/**
+ * The function that returns a loss and its gradient with respect to the first argument.
+ *
+ * @param fn returns a floating scalar, or `[scalar, auxiliary]` with `hasAux`
+ * @throws TensorError `TENSOR_NOT_DIFFERENTIABLE` when the result is not a floating scalar
+ * @example
+ * trace((w, x) => valueAndGrad((w) => sum(mul(w, x)))(w), [spec("float32", [3]), spec("float32", [3])]);
+ */
+export function valueAndGrad<T, Rest extends readonly unknown[], Result>(
+  fn: (primals: T, ...rest: Rest) => Result,
+  options: { readonly hasAux?: boolean } = {},
+): (primals: T, ...rest: Rest) => { readonly value: Result; readonly gradient: Leaves<T> } {
+  return (primals, ...rest) => {
+    const { result, pullback } = vjp((at: T) => fn(at, ...rest), primals);
+    const loss = checkLoss(options.hasAux === true ? (result as readonly unknown[])[0] : result, "valueAndGrad");
+    return { value: result, gradient: pullback(loss, full([], 1, loss.dtype)) };
+  };
+}
+
+/** The gradient of a scalar function with respect to its first argument. */
+export function grad<T, Rest extends readonly unknown[]>(
+  fn: (primals: T, ...rest: Rest) => Tracer,
+): (primals: T, ...rest: Rest) => Leaves<T> {
+  const both = valueAndGrad(fn);
+  return (primals, ...rest) => both(primals, ...rest).gradient;
+}

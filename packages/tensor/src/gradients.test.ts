@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { cachedAttention } from "./composites/cached-attention.ts";
+import { crossEntropy } from "./composites/cross-entropy.ts";
+import { rmsNorm } from "./composites/rms-norm.ts";
+import { logSoftmax, softmax } from "./composites/softmax.ts";
+import { gelu, silu } from "./nn.ts";
+import * as ops from "./ops.ts";
+import { Tensor } from "./tensor.ts";
+import { gradientError, randomTensor } from "./testing.ts";
+import type { Tracer } from "./trace.ts";
+
+const positive = (x: Tracer): Tracer => ops.add(ops.mul(x, x), 0.5);
+const indices = () => ops.constant(Tensor.fromArray("int64", [2, 3], [4, 0, 4, 1, 2, 0]));
+
+/** name, function, shapes of its arguments: random, non-square, batched */
+const CASES: readonly [string, (...args: Tracer[]) => unknown, readonly (readonly number[])[]][] = [
+  ["neg", ops.neg, [[2, 3]]],
+  ["exp", ops.exp, [[2, 3]]],
+  ["log", (x) => ops.log(positive(x)), [[2, 3]]],
+  ["sqrt", (x) => ops.sqrt(positive(x)), [[2, 3]]],
+  ["sin", ops.sin, [[5]]],
+  ["cos", ops.cos, [[5]]],
+  ["tanh", ops.tanh, [[5]]],
+  ["sigmoid", ops.sigmoid, [[5]]],
+  ["erf", ops.erf, [[9]]],
+  ["abs", ops.abs, [[7]]],
+  ["add", ops.add, [[2, 3], [3]]],
+  ["sub", ops.sub, [[2, 1, 3], [4, 1]]],
+  ["mul", ops.mul, [[2, 3], [2, 1]]],
+  ["mul by itself", (x) => ops.mul(x, x), [[2, 3]]],
+  ["div", (a, b) => ops.div(a, positive(b)), [[2, 3], [3]]],
+  ["pow", (a, b) => ops.pow(positive(a), b), [[2, 3], [3]]],
+  ["maximum", ops.maximum, [[4, 3], [3]]],
+  ["minimum", ops.minimum, [[4, 3], [4, 1]]],
+  ["where", (a, b) => ops.where(ops.less(a, 0.1), a, b), [[4, 3], [3]]],
+  ["cast", (x) => ops.mul(ops.cast(x, "float64"), x), [[3]]],
+  ["matmul", (a, b) => ops.matmul(a, b), [[2, 3, 4], [4, 5]]],
+  ["matmul, second transposed", (a, b) => ops.matmul(a, b, { transposeB: true }), [[2, 3, 4], [5, 4]]],
+  ["matmul, first transposed", (a, b) => ops.matmul(a, b, { transposeA: true }), [[2, 4, 3], [4, 5]]],
+  ["matmul, both transposed", (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }), [[4, 3], [5, 4]]],
+  ["matmul, batches broadcast", (a, b) => ops.matmul(a, b, { transposeB: true }), [[2, 3, 3, 4], [2, 1, 5, 4]]],
+  ["matmul, batches transposed", (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }), [[3, 4, 2], [3, 5, 4]]],
+  ["transpose", (x) => ops.mul(ops.transpose(x, [2, 0, 1]), 2), [[2, 3, 4]]],
+  ["reshape", (x) => ops.reshape(x, [4, 6]), [[2, 3, 4]]],
+  ["broadcastTo", (x) => ops.broadcastTo(x, [4, 2, 3]), [[2, 1]]],
+  ["slice", (x) => ops.slice(x, { axis: 1, start: 1, end: 3 }), [[2, 4, 3]]],
+  ["pad", (x) => ops.pad(x, { axis: 0, before: 2, after: 1 }), [[2, 3]]],
+  ["concat", (a, b) => ops.concat([a, b, a], 1), [[2, 3], [2, 4]]],
+  ["split", (x) => ops.split(x, { axis: -1, sizes: [1, 3, 2] }), [[2, 6]]],
+  ["split, one part used", (x) => ops.split(x, { axis: -1, sizes: [1, 3, 2] })[1], [[2, 6]]],
+  ["sum", (x) => ops.sum(x, { axis: [0, 2] }), [[2, 3, 4]]],
+  ["mean", (x) => ops.mean(x, { axis: -1, keepDims: true }), [[2, 3, 4]]],
+  ["max", (x) => ops.max(x, { axis: 1 }), [[3, 5]]],
+  ["gather", (x) => ops.gather(x, indices()), [[5, 4]]],
+  ["scatterAdd", (x) => ops.scatterAdd(6, indices(), x), [[2, 3, 4]]],
+  ["takeAlong", (x) => ops.takeAlong(x, indices(), 1), [[2, 5]]],
+  ["softmax", softmax, [[3, 5]]],
+  ["logSoftmax", logSoftmax, [[3, 5]]],
+  ["silu", silu, [[7]]],
+  ["gelu", gelu, [[7]]],
+  ["rmsNorm", (x, w) => rmsNorm(x, w, 1e-5), [[2, 3, 4], [4]]],
+  ["crossEntropy", (x) => crossEntropy(x, ops.constant(Tensor.fromArray("int64", [3], [4, 0, 2]))), [[3, 5]]],
+  [
+    "a composite without a pullback",
+    (qkv, key, value) => {
+      const table = (seed: number) => ops.constant(randomTensor([6, 2], seed));
+      const lastPosition = ops.constant(Tensor.fromArray("int32", [1], [4]));
+      const totalLength = ops.constant(Tensor.fromArray("int32", [], [5]));
+      const cache = { key, value, lastPosition, totalLength, cos: table(1), sin: table(2) };
+      return cachedAttention(qkv, cache, { heads: 4, keyValueHeads: 2 }).mixed;
+    },
+    [[1, 2, 32], [1, 2, 6, 4], [1, 2, 6, 4]],
+  ],
+];
+
+describe("gradient", () => {
+  it.each(CASES)("of %s equals finite differences", (_, fn, shapes) => {
+    const args = shapes.map((shape, index) => randomTensor(shape, 11 + index));
+    expect(gradientError(fn, args)).toBeLessThan(1e-7);
+  });
+
+  it("of a gradient equals finite differences", async () => {
+    const { grad } = await import("./grad.ts");
+    const cube = (x: Tracer) => grad((y: Tracer) => ops.sum(ops.mul(ops.mul(y, y), y)))(x);
+    expect(gradientError(cube, [randomTensor([3], 5)])).toBeLessThan(1e-7);
+  });
+});

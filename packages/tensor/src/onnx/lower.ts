@@ -1,0 +1,73 @@
+// A program as an ONNX model. Weights are declared and stay outside of the bytes.
+import { DTYPES } from "../dtype.ts";
+import type { NamedVar, Program, Var } from "../program.ts";
+import { lowerEquation } from "../rules/onnx.ts";
+import { Lowering } from "./lowering.ts";
+import { encodeModel, type ModelProto, type NodeProto, type TensorProto, type ValueInfoProto } from "./schema.ts";
+
+/** A named constant that a graph reads from outside. */
+export interface WeightReference {
+  readonly path: string;
+  readonly variable: Var;
+}
+
+/** A lowered program. */
+export interface OnnxGraph {
+  readonly bytes: Uint8Array;
+  /** ONNX names of inputs and outputs, in the program's order */
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly weights: readonly WeightReference[];
+  /** for inspection and tests */
+  readonly nodes: readonly NodeProto[];
+}
+
+/** Where weights are declared to lie, so that the runtime accepts values for them; see `runtime/session.ts`. */
+export type DeclareWeight = (path: string, variable: Var) => TensorProto;
+
+const OPSETS = [
+  { domain: "", version: 21 },
+  { domain: "com.microsoft", version: 1 },
+];
+
+/** The program's ONNX model. */
+export function lower(program: Program, declareWeight: DeclareWeight): OnnxGraph {
+  const lowering = new Lowering(program.inputs.map(({ variable }) => variable));
+  const inputNames = program.inputs.map(({ path, variable }) => lowering.setName(variable, `in:${path}`));
+  const weights = weightsOf(program);
+  for (const { path, variable } of weights) lowering.setName(variable, path);
+  const outputNames = program.outputs.map(({ path }) => `out:${path}`);
+  const produced = new Set(program.equations.filter(({ primitive }) => primitive !== "weight").flatMap(({ outputs }) => outputs));
+  const copies = program.outputs.filter(({ variable }, index) => {
+    if (!produced.delete(variable)) return true;
+    lowering.setName(variable, outputNames[index]!);
+    return false;
+  });
+  for (const equation of program.equations) if (equation.primitive !== "weight") lowerEquation(lowering, equation);
+  for (const { path, variable } of copies) lowering.emit("Identity", [variable], [`out:${path}`]);
+  const model: ModelProto = {
+    irVersion: 10,
+    producerName: "flacuna",
+    opsetImport: OPSETS,
+    graph: {
+      name: "program",
+      node: lowering.nodes,
+      initializer: [...lowering.constants, ...weights.map(({ path, variable }) => declareWeight(path, variable))],
+      input: program.inputs.map(({ variable }, index) => valueInfo(inputNames[index]!, variable)),
+      output: program.outputs.map(({ variable }: NamedVar, index) => valueInfo(outputNames[index]!, variable)),
+    },
+  };
+  return { bytes: encodeModel(model), inputNames, outputNames, weights, nodes: lowering.nodes };
+}
+
+/** Every named constant the program mentions. */
+export function weightsOf(program: Program): WeightReference[] {
+  return program.equations.flatMap((equation) =>
+    equation.primitive === "weight" ? [{ path: equation.params.path, variable: equation.outputs[0]! }] : [],
+  );
+}
+
+function valueInfo(name: string, { dtype, shape }: Var): ValueInfoProto {
+  const dim = shape.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size.text }));
+  return { name, type: { tensorType: { elemType: DTYPES[dtype].onnxType, shape: { dim } } } };
+}

@@ -1,0 +1,196 @@
+// Turn a function of tracers into a program. The only place with ambient state.
+import { TensorError } from "./errors.ts";
+import type { DType } from "./dtype.ts";
+import type { Composite, TensorSpec } from "./composite.ts";
+import type { PrimitiveName, PrimitiveParams } from "./primitive.ts";
+import type { Equation, NamedVar, Program, Var } from "./program.ts";
+import { inferOutputs } from "./rules/shape.ts";
+import { type Shape, shapesEqual, formatShape } from "./shape.ts";
+import { simplify } from "./simplify.ts";
+import { flatten, type MapTree, mapTree } from "./tree.ts";
+
+/** A value of the program being traced; stands for a tensor whose elements are not known yet. */
+export class Tracer implements Var {
+  readonly id: number;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** The trace it belongs to. */
+  readonly builder: Builder;
+
+  constructor(builder: Builder, id: number, dtype: DType, shape: Shape) {
+    this.builder = builder;
+    this.id = id;
+    this.dtype = dtype;
+    this.shape = shape;
+  }
+}
+
+/** The program under construction. */
+export class Builder {
+  readonly equations: Equation[] = [];
+  /** Named constants met so far: a path is read once. */
+  readonly weights = new Map<string, Tracer>();
+  private nextId = 0;
+
+  newTracer({ dtype, shape }: TensorSpec): Tracer {
+    return new Tracer(this, this.nextId++, dtype, shape);
+  }
+}
+
+let current: Builder | undefined;
+
+/**
+ * The trace in progress.
+ *
+ * @throws TensorError `TENSOR_TRACE_MISUSE` outside of `trace`
+ */
+export function currentBuilder(where: string): Builder {
+  if (current === undefined) {
+    throw new TensorError("TENSOR_TRACE_MISUSE", `${where}: called outside of trace(); wrap the computation in trace(fn, specs)`);
+  }
+  return current;
+}
+
+/** dtype and shape of a program's argument. */
+export const spec = (dtype: DType, shape: Shape): TensorSpec => ({ dtype, shape });
+
+/** Whether a leaf of an argument tree is a `TensorSpec`. */
+export const isTensorSpec = (value: unknown): value is TensorSpec =>
+  typeof value === "object" && value !== null && "dtype" in value && "shape" in value && Array.isArray(value.shape);
+
+/** Whether a leaf of a tree is a `Tracer`. */
+export const isTracer = (value: unknown): value is Tracer => value instanceof Tracer;
+
+type Traced<T> = MapTree<T, TensorSpec, Tracer>;
+
+/**
+ * The program that a function computes.
+ *
+ * @param fn called once, with a tracer for every spec; returns a tree of tracers
+ * @param specs one tree of `TensorSpec` per argument
+ * @throws TensorError `TENSOR_TRACE_MISUSE` when called inside another trace
+ * @example
+ * const B = dim("B");
+ * const program = trace((x, w) => matmul(x, w), [spec("float32", [B, 3]), spec("float32", [3, 2])]);
+ */
+export function trace<const Specs extends readonly unknown[]>(
+  fn: (...args: { [K in keyof Specs]: Traced<Specs[K]> }) => unknown,
+  specs: Specs,
+): Program {
+  if (current !== undefined) {
+    throw new TensorError("TENSOR_TRACE_MISUSE", "trace: called inside another trace; call the function itself instead");
+  }
+  const builder = new Builder();
+  const inputs: NamedVar[] = [];
+  current = builder;
+  try {
+    const args = mapTree(specs, isTensorSpec, (leaf, path) => {
+      const variable = builder.newTracer(leaf);
+      inputs.push({ path, variable });
+      return variable;
+    }) as { [K in keyof Specs]: Traced<Specs[K]> };
+    const result = fn(...args);
+    const outputs = flatten(result, isTracer).map(({ path, leaf }) => ({ path, variable: checkTracer(leaf, "trace") }));
+    const rebuildOutputs = (leaves: readonly unknown[]) => {
+      let next = 0;
+      return mapTree(result, isTracer, () => leaves[next++]);
+    };
+    return simplify({ inputs, equations: builder.equations, outputs, rebuildOutputs });
+  } finally {
+    current = undefined;
+  }
+}
+
+/** The tracer, when it belongs to the trace in progress. */
+export function checkTracer(value: Tracer, where: string): Tracer {
+  if (value.builder !== currentBuilder(where)) {
+    throw new TensorError("TENSOR_TRACE_MISUSE", `${where}: a tracer of another trace was used; pass values in as arguments`);
+  }
+  return value;
+}
+
+/**
+ * Records one equation and returns its outputs.
+ *
+ * @throws TensorError when the primitive's rule refuses the dtypes or shapes
+ */
+export function bind<P extends PrimitiveName>(
+  primitive: P,
+  inputs: readonly Tracer[],
+  params: PrimitiveParams[P],
+): readonly Tracer[] {
+  const builder = currentBuilder(primitive);
+  for (const input of inputs) checkTracer(input, primitive);
+  const outputs = inferOutputs(primitive, inputs, params).map((output) => builder.newTracer(output));
+  builder.equations.push({ primitive, inputs, params, outputs } as unknown as Equation);
+  return outputs;
+}
+
+/** `bind` for a primitive of one output. */
+export function bindOne<P extends PrimitiveName>(
+  primitive: P,
+  inputs: readonly Tracer[],
+  params: PrimitiveParams[P],
+): Tracer {
+  return bind(primitive, inputs, params)[0]!;
+}
+
+/**
+ * Uses a composite: traces its definition once to learn the outputs, and records it as one equation.
+ * The definition stays reachable through the composite.
+ */
+export function bindComposite(
+  composite: Composite,
+  inputs: readonly Tracer[],
+  attributes: Readonly<Record<string, number>> = {},
+): readonly Tracer[] {
+  return bind("composite", inputs, { composite, attributes });
+}
+
+/** The outputs' specs of a composite, by tracing its definition aside. */
+export function inferComposite(
+  composite: Composite,
+  inputs: readonly TensorSpec[],
+  attributes: Readonly<Record<string, number>>,
+): readonly TensorSpec[] {
+  return expandComposite(composite, inputs, attributes).outputs.map(({ variable }) => variable);
+}
+
+/** A composite's definition as a program of its own. */
+export function expandComposite(
+  composite: Composite,
+  inputs: readonly TensorSpec[],
+  attributes: Readonly<Record<string, number>>,
+): Program {
+  const outer = current;
+  current = undefined;
+  try {
+    return trace((...args) => composite.define(args as Tracer[], attributes), inputs.map(({ dtype, shape }) => spec(dtype, shape)));
+  } finally {
+    current = outer;
+  }
+}
+
+/**
+ * Replays a program's equations into the trace in progress.
+ *
+ * @returns the tracer for each of the program's outputs
+ */
+export function inline(program: Program, inputs: readonly Tracer[]): Tracer[] {
+  const values = new Map<number, Tracer>();
+  program.inputs.forEach(({ variable, path }, index) => {
+    const input = inputs[index]!;
+    if (input.dtype !== variable.dtype || !shapesEqual(input.shape, variable.shape)) {
+      throw new TensorError(
+        "TENSOR_SHAPE_MISMATCH",
+        `inline: input ${path} is ${variable.dtype}${formatShape(variable.shape)}, got ${input.dtype}${formatShape(input.shape)}`,
+      );
+    }
+    values.set(variable.id, input);
+  });
+  for (const { primitive, inputs: operands, params, outputs } of program.equations) {
+    const results = bind(primitive, operands.map(({ id }) => values.get(id)!), params as never);
+    outputs.forEach(({ id }, index) => values.set(id, results[index]!));
+  }
+  return program.outputs.map(({ variable }) => values.get(variable.id)!);
+}
