@@ -1,0 +1,216 @@
+// Reads and writes safetensors files, one tensor at a time. Knows the format and the disk, no model.
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DTYPES, type DType, Tensor, type TypedArray } from "@flacuna/tensor";
+import { ModelError } from "../errors.ts";
+import {
+  formatSafetensorsHeader,
+  HEADER_PREFIX_BYTES,
+  MAX_HEADER_BYTES,
+  parseSafetensorsHeader,
+  type SafetensorsEntry,
+} from "./safetensors-header.ts";
+
+/** An opened safetensors file: its header in memory, its tensors on disk. */
+export interface SafetensorsFile {
+  readonly path: string;
+  /** The strings under `__metadata__`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
+  /**
+   * The tensor called `name`, read now into memory of its own.
+   *
+   * @throws ModelError `MODEL_INVALID_ARGUMENT` for an unknown name, `MODEL_SAFETENSORS_INVALID` when the file has
+   * shrunk, `MODEL_FILE_UNREADABLE` when the system refuses
+   */
+  read(name: string): Promise<Tensor>;
+}
+
+/** One tensor to be written; `read` is called when its turn comes, and its result is let go afterwards. */
+export interface TensorToWrite {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  read(): Tensor | Promise<Tensor>;
+}
+
+/** The system's limit on one read or write is 2 GiB; pieces stay well under it. */
+const MAX_TRANSFER_BYTES = 1 << 28;
+
+/**
+ * Opens the safetensors file at `path`: reads and checks its header, no tensor. No file handle is kept.
+ *
+ * @throws ModelError `MODEL_FILE_UNREADABLE`, or `MODEL_SAFETENSORS_INVALID` when the header does not hold
+ */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  const header = await withFile(path, async (file) => {
+    const { size } = await file.stat();
+    const headerLength = await readHeaderLength(file, size, path);
+    const bytes = await readBytes(file, HEADER_PREFIX_BYTES, headerLength, path);
+    const dataStart = HEADER_PREFIX_BYTES + headerLength;
+    return parseSafetensorsHeader(decodeUtf8(bytes, path), { dataStart, fileLength: size, path });
+  });
+  return {
+    path,
+    ...header,
+    async read(name) {
+      const entry = header.tensors.get(name);
+      if (entry === undefined) {
+        throw new ModelError("MODEL_INVALID_ARGUMENT", `${path}: there is no tensor ${JSON.stringify(name)}`);
+      }
+      return withFile(path, (file) => readTensor(file, entry, path));
+    },
+  };
+}
+
+/**
+ * Writes `tensors` as a safetensors file at `path`. The file appears whole or not at all: it is written beside and
+ * renamed. Only one tensor is held at a time; on disk they are ordered by falling element width, then by name, so that
+ * each is aligned.
+ *
+ * @throws ModelError `MODEL_INVALID_ARGUMENT` when a name is given twice or what is read is not as announced,
+ * `MODEL_FILE_UNREADABLE` when the system refuses
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: Iterable<TensorToWrite>,
+  options: { readonly metadata?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  const ordered = [...tensors].sort(
+    (a, b) => DTYPES[b.dtype].byteWidth - DTYPES[a.dtype].byteWidth || (a.name < b.name ? -1 : 1),
+  );
+  const header = formatSafetensorsHeader(ordered, options.metadata ?? {});
+  await writeWhole(path, async (file) => {
+    await writeBytes(file, header);
+    for (const item of ordered) await writeBytes(file, bytesOf(await item.read(), item));
+  });
+}
+
+async function readHeaderLength(file: FileHandle, fileLength: number, path: string): Promise<number> {
+  if (fileLength < HEADER_PREFIX_BYTES)
+    throw damaged(path, `${fileLength} bytes are too few for a safetensors file`);
+  const prefix = await readBytes(file, 0, HEADER_PREFIX_BYTES, path);
+  const length = new DataView(prefix.buffer).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES))
+    throw damaged(path, `a header of ${length} bytes is over the limit of ${MAX_HEADER_BYTES}`);
+  if (length > BigInt(fileLength - HEADER_PREFIX_BYTES)) {
+    throw damaged(
+      path,
+      `the header claims ${length} bytes, the file has ${fileLength}; it is truncated or not safetensors`,
+    );
+  }
+  return Number(length);
+}
+
+async function readTensor(file: FileHandle, entry: SafetensorsEntry, path: string): Promise<Tensor> {
+  const { buffer } = await readBytes(file, entry.offset, entry.length, path);
+  const { arrayType, byteWidth } = DTYPES[entry.dtype];
+  return new Tensor(
+    entry.dtype,
+    entry.shape,
+    new arrayType(buffer, 0, entry.length / byteWidth) as TypedArray,
+  );
+}
+
+async function readBytes(
+  file: FileHandle,
+  offset: number,
+  length: number,
+  path: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const size = Math.min(length - done, MAX_TRANSFER_BYTES);
+    const { bytesRead } = await file.read(bytes, done, size, offset + done);
+    if (bytesRead === 0)
+      throw damaged(path, `the file ends at byte ${offset + done}, inside a tensor; it is truncated`);
+    done += bytesRead;
+  }
+  return bytes;
+}
+
+async function writeBytes(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const size = Math.min(bytes.length - done, MAX_TRANSFER_BYTES);
+    done += (await file.write(bytes, done, size)).bytesWritten;
+  }
+}
+
+function bytesOf(tensor: Tensor, announced: TensorToWrite): Uint8Array {
+  const same = tensor.dtype === announced.dtype && tensor.shape.join() === announced.shape.join();
+  if (!same) {
+    const { name, dtype, shape } = announced;
+    throw new ModelError(
+      "MODEL_INVALID_ARGUMENT",
+      `tensor ${JSON.stringify(name)}: announced as ${dtype} [${shape.join(", ")}], read as ${tensor.dtype} [${tensor.shape.join(", ")}]`,
+    );
+  }
+  const { data } = tensor;
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Runs `write` on a new file beside `path`, then moves it into place once its bytes are on the disk. */
+async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    const file = await open(partial, "w");
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(partial, { force: true });
+    throw fileError(cause, path, "written");
+  }
+}
+
+/** Makes the renaming itself durable; a platform that cannot open folders has nothing to sync. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+  try {
+    const file = await open(path, "r");
+    try {
+      return await use(file);
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    throw fileError(cause, path, "read");
+  }
+}
+
+/** System errors become the package's; what is already understood passes. */
+function fileError(cause: unknown, path: string, verb: "read" | "written"): unknown {
+  if (!(cause instanceof Error) || !("syscall" in cause)) return cause;
+  return new ModelError("MODEL_FILE_UNREADABLE", `${path} cannot be ${verb}: ${cause.message}`, {
+    cause,
+    details: { path },
+  });
+}
+
+function decodeUtf8(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw damaged(path, "the header is not UTF-8; the file is damaged or not safetensors", cause);
+  }
+}
+
+function damaged(path: string, message: string, cause?: unknown): ModelError {
+  return new ModelError("MODEL_SAFETENSORS_INVALID", `${path}: ${message}`, { cause, details: { path } });
+}
