@@ -29,6 +29,8 @@ export interface Composite {
     outputs: readonly Tracer[],
     attributes: Attributes,
   ): readonly (Tracer | undefined)[];
+  /** Pairs of input and output that the fused operator may hold in one value, such as a cache it appends to. */
+  readonly inPlace?: readonly (readonly [input: number, output: number])[];
   /** Emits a fused operator and returns true, or returns false to be lowered by its definition. */
   lower?(lowering: Lowering, equation: Extract<Equation, { primitive: "composite" }>): boolean;
 }

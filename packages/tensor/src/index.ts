@@ -1,1 +1,93 @@
-export {};
+export { Executable, compile, type CompileOptions, type OperatorCount, type RunOptions } from "./compile.ts";
+export type { Attributes, Composite, TensorSpec } from "./composite.ts";
+export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
+export { crossEntropy } from "./composites/cross-entropy.ts";
+export { rmsNorm } from "./composites/rms-norm.ts";
+export { logSoftmax, softmax } from "./composites/softmax.ts";
+export {
+  allocateArray,
+  type DType,
+  DTYPES,
+  dtypeFromOnnx,
+  type FloatDType,
+  isDType,
+  isFloating,
+  isInteger,
+  type TypedArray,
+  type TypedArrayOf,
+} from "./dtype.ts";
+export { TENSOR_ERROR_CODES, TensorError, type TensorErrorCode } from "./errors.ts";
+export { evaluate, isTensor, type TensorsByPath } from "./evaluate.ts";
+export { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./float16.ts";
+export { grad, valueAndGrad, vjp } from "./grad.ts";
+export { dropout, gelu, randomUniform, silu } from "./nn.ts";
+export { lower, type OnnxGraph } from "./onnx/lower.ts";
+export {
+  abs,
+  add,
+  argmax,
+  broadcastTo,
+  cast,
+  concat,
+  constant,
+  cos,
+  dimValue,
+  div,
+  equal,
+  erf,
+  exp,
+  floor,
+  full,
+  gather,
+  greater,
+  greaterEqual,
+  iota,
+  isFinite,
+  less,
+  lessEqual,
+  log,
+  logicalAnd,
+  logicalNot,
+  logicalOr,
+  matmul,
+  max,
+  maximum,
+  mean,
+  minimum,
+  mod,
+  mul,
+  neg,
+  type Operand,
+  pad,
+  pow,
+  type ReduceOptions,
+  reshape,
+  scatterAdd,
+  sigmoid,
+  sin,
+  slice,
+  split,
+  sqrt,
+  stopGradient,
+  sub,
+  sum,
+  takeAlong,
+  tanh,
+  transpose,
+  weight,
+  where,
+} from "./ops.ts";
+export { type AdamWOptions, type AdamWState, adamW, type Optimizer, parameterCount } from "./optim/adamw.ts";
+export { clipByNorm, globalNorm } from "./optim/clip.ts";
+export { constantSchedule, type Schedule, warmupCosine } from "./optim/schedule.ts";
+export { type Equation, formatProgram, type NamedVar, type Program, type Var } from "./program.ts";
+export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
+export type { Device } from "./runtime/session.ts";
+export { Value } from "./runtime/value.ts";
+export { addDims, type Dim, dim, formatShape, mulDims, type Shape, subDims, SymbolicDim } from "./shape.ts";
+export { elementCount, scalar, Tensor } from "./tensor.ts";
+export { isTensorSpec, isTracer, spec, Tracer, trace } from "./trace.ts";
+export type { LossFunction } from "./train/train-step.ts";
+export { createTrainer, type StepResult, type Trainer, type TrainerOptions, type TrainerState } from "./train/trainer.ts";
+export { flatten, type MapTree, mapTree, type Tree } from "./tree.ts";
+export { type StoredWeight, type WeightSource, weightsFrom } from "./weights.ts";

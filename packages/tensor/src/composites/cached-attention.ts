@@ -56,6 +56,10 @@ function append(cache: Tracer, rows: Tracer, first: Tracer, { B, T, S, K, D }: S
 
 const CACHED_ATTENTION: Composite = {
   name: "cachedAttention",
+  inPlace: [
+    [1, 1],
+    [2, 2],
+  ],
   define([qkv, pastKey, pastValue, lastPosition, , cosTable, sinTable], { heads, keyValueHeads }) {
     const [B, T] = qkv!.shape as [Dim, Dim];
     const [, K, S, D] = pastKey!.shape as [Dim, number, Dim, number];

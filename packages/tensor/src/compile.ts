@@ -1,0 +1,137 @@
+// Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
+import { TensorError } from "./errors.ts";
+import { mayWriteOver } from "./in-place.ts";
+import { lower, type OnnxGraph, weightsOf } from "./onnx/lower.ts";
+import type { Program } from "./program.ts";
+import { createSession, type Device, declareInitializer, type Session } from "./runtime/session.ts";
+import { Value } from "./runtime/value.ts";
+import { bindSizes } from "./sizes.ts";
+import { Tensor } from "./tensor.ts";
+import { flatten } from "./tree.ts";
+import { resolveWeights, sharedWeights, type WeightSource, weightsFrom } from "./weights.ts";
+
+/** How a program is compiled. */
+export interface CompileOptions {
+  /** `"cpu"` by default */
+  readonly device?: Device;
+  /** the named constants; keep one object per checkpoint, so that executables share their values */
+  readonly weights?: WeightSource;
+  /** threads of one run; the machine's cores by default */
+  readonly threads?: number;
+  /** writes a profile of every run to a file that begins so */
+  readonly profilePrefix?: string;
+}
+
+/** How a compiled program is run. */
+export interface RunOptions {
+  /** ends the run early with `TENSOR_CANCELLED` */
+  readonly signal?: AbortSignal;
+  /** values to write outputs into, by output path; the same value may be an argument: it is then updated in place */
+  readonly into?: ReadonlyMap<string, Value>;
+}
+
+/** A kind of operator and how often it occurs. */
+export interface OperatorCount {
+  readonly operator: string;
+  readonly count: number;
+}
+
+const isArgument = (value: unknown): value is Tensor | Value => value instanceof Tensor || value instanceof Value;
+
+/** A program ready to run. Dispose it when it is no longer needed. */
+export class Executable {
+  readonly program: Program;
+  private readonly graph: OnnxGraph;
+  private readonly session: Session;
+  private readonly checkedAliases = new Set<string>();
+
+  constructor(program: Program, graph: OnnxGraph, session: Session) {
+    this.program = program;
+    this.graph = graph;
+    this.session = session;
+  }
+
+  /**
+   * The program's results for one set of arguments; the caller owns and disposes the values.
+   *
+   * @param args one tree of `Tensor` or `Value` per argument of the traced function
+   * @throws TensorError `TENSOR_SHAPE_MISMATCH`, `TENSOR_DTYPE_MISMATCH` (arguments), `TENSOR_VALUE_DISPOSED`,
+   * `TENSOR_INVALID_ARGUMENT` (an output that cannot be written in place), `TENSOR_CANCELLED`, `TENSOR_OUT_OF_MEMORY`
+   */
+  async run(args: readonly unknown[], options: RunOptions = {}): Promise<unknown> {
+    const leaves = flatten(args, isArgument).map(({ leaf }) => leaf);
+    bindSizes(this.program.inputs, leaves);
+    const { into = new Map<string, Value>() } = options;
+    this.checkAliases(leaves, into);
+    const values = leaves.map((leaf) => (leaf instanceof Tensor ? Value.fromTensor(leaf) : leaf));
+    try {
+      const results = await this.session.run({
+        inputs: new Map(values.map((value, index) => [this.graph.inputNames[index]!, value])),
+        outputs: new Map(this.program.outputs.map(({ path }, index) => [this.graph.outputNames[index]!, into.get(path) ?? null])),
+        ...(options.signal && { signal: options.signal }),
+      });
+      return this.program.rebuildOutputs(this.graph.outputNames.map((name) => results.get(name)));
+    } finally {
+      values.forEach((value, index) => {
+        if (leaves[index] instanceof Tensor) value.dispose();
+      });
+    }
+  }
+
+  private checkAliases(leaves: readonly (Tensor | Value)[], into: ReadonlyMap<string, Value>): void {
+    for (const [path, target] of into) {
+      const output = this.program.outputs.find((each) => each.path === path);
+      if (output === undefined) throw new TensorError("TENSOR_INVALID_ARGUMENT", `run: the program has no output "${path}"`);
+      leaves.forEach((leaf, index) => {
+        if (leaf !== target) return;
+        const input = this.program.inputs[index]!;
+        const key = `${path} ${input.path}`;
+        if (this.checkedAliases.has(key)) return;
+        if (!mayWriteOver(this.program, output.variable, input.variable)) {
+          throw new TensorError(
+            "TENSOR_INVALID_ARGUMENT",
+            `run: output "${path}" cannot be written over argument "${input.path}", which is read later; give it a value of its own`,
+          );
+        }
+        this.checkedAliases.add(key);
+      });
+    }
+  }
+
+  /** Which operators the program became, most frequent first. */
+  explain(): OperatorCount[] {
+    const counts = new Map<string, number>();
+    for (const { opType, domain } of this.graph.nodes) {
+      const operator = domain === "" ? opType : `${domain}.${opType}`;
+      counts.set(operator, (counts.get(operator) ?? 0) + 1);
+    }
+    return [...counts].map(([operator, count]) => ({ operator, count })).sort((a, b) => b.count - a.count);
+  }
+
+  /** Frees the session; runs in progress finish first. */
+  async dispose(): Promise<void> {
+    await this.session.dispose();
+  }
+}
+
+/**
+ * Compiles a program for a device.
+ *
+ * @throws TensorError `TENSOR_WEIGHT_MISSING`, `TENSOR_DEVICE_UNKNOWN`, `TENSOR_DEVICE_UNAVAILABLE`,
+ * `TENSOR_LIBRARY_MISSING`, `TENSOR_LIBRARY_INCOMPATIBLE`
+ * @example
+ * const square = await compile(trace((x) => mul(x, x), [spec("float32", [dim("N")])]));
+ */
+export async function compile(program: Program, options: CompileOptions = {}): Promise<Executable> {
+  const { device = "cpu", weights = weightsFrom(new Map()) } = options;
+  const initializers = await resolveWeights(weightsOf(program), weights);
+  const graph = lower(program, declareInitializer);
+  const session = await createSession(graph.bytes, {
+    device,
+    initializers,
+    prepacked: sharedWeights(weights).prepacked,
+    ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
+  });
+  return new Executable(program, graph, session);
+}

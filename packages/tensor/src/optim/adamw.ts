@@ -1,0 +1,84 @@
+// AdamW as an init/update pair of pure functions over trees. No schedule, no clipping, no loop.
+import { add, cast, constant, div, mul, pow, sqrt, sub } from "../ops.ts";
+import type { TensorSpec } from "../composite.ts";
+import { scalar, Tensor } from "../tensor.ts";
+import { isTensorSpec, isTracer, type Tracer } from "../trace.ts";
+import { flatten, mapTree } from "../tree.ts";
+import { zipTrees } from "./zip.ts";
+
+/** Hyper-parameters; the defaults are PyTorch's, with no weight decay. */
+export interface AdamWOptions {
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly eps?: number;
+  /** decoupled: parameters shrink by learningRate · weightDecay per step */
+  readonly weightDecay?: number;
+}
+
+/** The optimiser's state: first and second moments in the parameters' shapes, and the number of steps taken. */
+export interface AdamWState<Leaf> {
+  readonly step: Leaf;
+  readonly mean: unknown;
+  readonly variance: unknown;
+}
+
+/** An optimiser: a state for given parameters, and one step of them. */
+export interface Optimizer {
+  /** The state before the first step, on the host. */
+  init(parameters: unknown): AdamWState<Tensor>;
+  /** One step, traced. */
+  update(
+    gradients: unknown,
+    state: AdamWState<Tracer>,
+    parameters: unknown,
+    learningRate: Tracer,
+  ): { readonly parameters: unknown; readonly state: AdamWState<Tracer> };
+}
+
+/**
+ * AdamW with bias correction; the corrections are computed in float64, as PyTorch does on the host.
+ *
+ * @see Loshchilov & Hutter 2019, algorithm 2; torch.optim.AdamW
+ */
+export function adamW({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 }: AdamWOptions = {}): Optimizer {
+  const zeros = (parameters: unknown) =>
+    mapTree(parameters, isTensorSpec, ({ dtype, shape }: TensorSpec) => Tensor.zeros(dtype, shape as readonly number[]));
+
+  function updateOne(gradient: Tracer, mean: Tracer, variance: Tracer, parameter: Tracer, rates: Rates) {
+    const newMean = add(mul(mean, beta1), mul(gradient, 1 - beta1));
+    const newVariance = add(mul(variance, beta2), mul(mul(gradient, gradient), 1 - beta2));
+    const denominator = add(mul(sqrt(newVariance), rates.inverseDeviation), eps);
+    const decayed = weightDecay === 0 ? parameter : mul(parameter, rates.decay);
+    return { mean: newMean, variance: newVariance, parameter: sub(decayed, mul(div(newMean, denominator), rates.step)) };
+  }
+
+  return {
+    init: (parameters) => ({ step: scalar(0, "float64"), mean: zeros(parameters), variance: zeros(parameters) }),
+    update(gradients, state, parameters, learningRate) {
+      const step = add(state.step, 1);
+      const correction = (beta: number) => sub(1, pow(constant(beta, "float64"), step));
+      const rate = cast(learningRate, "float64");
+      const rates: Rates = {
+        step: cast(div(rate, correction(beta1)), "float32"),
+        inverseDeviation: cast(div(1, sqrt(correction(beta2))), "float32"),
+        decay: cast(sub(1, mul(rate, weightDecay)), "float32"),
+      };
+      const updated = zipTrees([gradients, state.mean, state.variance, parameters], ([g, m, v, p]) => updateOne(g!, m!, v!, p!, rates));
+      const pick = (name: "mean" | "variance" | "parameter") => {
+        let next = 0;
+        return mapTree(parameters, isTracer, () => updated[next++]![name]);
+      };
+      return { parameters: pick("parameter"), state: { step, mean: pick("mean"), variance: pick("variance") } };
+    },
+  };
+}
+
+interface Rates {
+  readonly step: Tracer;
+  readonly inverseDeviation: Tracer;
+  readonly decay: Tracer;
+}
+
+/** The number of elements of a tree of specs. */
+export const parameterCount = (parameters: unknown): number =>
+  flatten(parameters, isTensorSpec).reduce((total, { leaf }) => total + leaf.shape.reduce<number>((n, size) => n * Number(size), 1), 0);

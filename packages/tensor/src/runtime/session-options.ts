@@ -1,0 +1,91 @@
+// Turns the settings of a session into the runtime's option object. Makes no session.
+import { create, type Pointer } from "./c-api.ts";
+import { appendProvider, type Device } from "./device.ts";
+import type { Runtime } from "./library.ts";
+import { physicalParallelism } from "./parallelism.ts";
+
+/** Levels of graph optimisation and the runtime's number for each. */
+const OPTIMIZATION_LEVELS = { none: 0, basic: 1, extended: 2, all: 99 } as const;
+
+/** Settings of a session that are plain data. */
+export interface SessionSettings {
+  readonly device: Device;
+  /** Threads that compute one operator; default: the physical cores. */
+  readonly threads?: number;
+  /**
+   * Whether idle compute threads wait for work in a busy loop; default false.
+   */
+  readonly spinning?: boolean;
+  /** How much the runtime rewrites the graph; default "all". */
+  readonly optimization?: "none" | "basic" | "extended" | "all";
+  /** Names of graph rewrites to leave out, such as "CommonSubexpressionElimination". */
+  readonly disabledOptimizers?: readonly string[];
+  /**
+   * Whether memory of intermediate results is kept for the next run; default true. Kept memory makes repeated runs
+   * faster and is given back when the session is disposed.
+   */
+  readonly arena?: boolean;
+  /** Folder that the locations of external initializers are relative to; files are mapped into memory, not read. */
+  readonly externalDataFolder?: string;
+  /** Further entries of the session configuration, by the runtime's own keys; these win over this package's. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** The device provider's own options, by its own names; ignored on "cpu". */
+  readonly providerOptions?: Readonly<Record<string, string>>;
+  /** Where the profile goes: `<prefix>_<time>.json`, written when the session is disposed. */
+  readonly profilePrefix?: string;
+}
+
+/**
+ * Calls `use` with the runtime's options for `settings`, and releases them after it has finished.
+ *
+ * @throws TensorError `TENSOR_DEVICE_UNKNOWN`, `TENSOR_DEVICE_UNAVAILABLE`
+ */
+export async function withSessionOptions<T>(
+  runtime: Runtime,
+  settings: SessionSettings,
+  use: (sessionOptions: Pointer) => Promise<T> | T,
+): Promise<T> {
+  const sessionOptions = createSessionOptions(runtime, settings);
+  try {
+    return await use(sessionOptions);
+  } finally {
+    runtime.api.ReleaseSessionOptions(sessionOptions);
+  }
+}
+
+/** The runtime's options for `settings`; the caller releases them. */
+export function createSessionOptions(runtime: Runtime, settings: SessionSettings): Pointer {
+  const { api } = runtime;
+  const sessionOptions = create((out) => api.CreateSessionOptions(out));
+  try {
+    api.SetSessionLogSeverityLevel(sessionOptions, 4);
+    api.SetIntraOpNumThreads(sessionOptions, settings.threads ?? physicalParallelism());
+    api.SetSessionGraphOptimizationLevel(sessionOptions, OPTIMIZATION_LEVELS[settings.optimization ?? "all"]);
+    api.SetDeterministicCompute(sessionOptions, 1);
+    // Plans for one set of shapes: useless when lengths change from run to run, and its blocks stay allocated.
+    api.DisableMemPattern(sessionOptions);
+    if (settings.arena === false) api.DisableCpuMemArena(sessionOptions);
+    if (settings.profilePrefix !== undefined) api.EnableProfiling(sessionOptions, settings.profilePrefix);
+    for (const [key, value] of Object.entries(configEntries(settings))) {
+      api.AddSessionConfigEntry(sessionOptions, key, value);
+    }
+    appendProvider(runtime, sessionOptions, settings.device, settings.providerOptions);
+    return sessionOptions;
+  } catch (error) {
+    api.ReleaseSessionOptions(sessionOptions);
+    throw error;
+  }
+}
+
+function configEntries(settings: SessionSettings): Record<string, string> {
+  const entries: Record<string, string> = {
+    "session.intra_op.allow_spinning": settings.spinning ? "1" : "0",
+  };
+  if (settings.disabledOptimizers?.length) {
+    entries["optimization.disable_specified_optimizers"] = settings.disabledOptimizers.join(";");
+  }
+  if (settings.externalDataFolder !== undefined) {
+    entries["session.model_external_initializers_file_folder_path"] = settings.externalDataFolder;
+  }
+  return { ...entries, ...settings.config };
+}
