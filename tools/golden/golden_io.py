@@ -26,10 +26,10 @@ def write_json(name: str, value: object) -> None:
 
 def _second_level(value: object) -> str:
     if isinstance(value, list) and value and isinstance(value[0], (dict, list)):
-        return "[\n  " + ",\n  ".join(json.dumps(item, ensure_ascii=False) for item in value) + "\n]"
+        return "[\n  " + ",\n  ".join(json.dumps(item) for item in value) + "\n]"
     if isinstance(value, dict) and value:
-        return "{\n  " + ",\n  ".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in value.items()) + "\n}"
-    return json.dumps(value, ensure_ascii=False)
+        return "{\n  " + ",\n  ".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in value.items()) + "\n}"
+    return json.dumps(value)
 
 
 def write_tensors(name: str, tensors: dict[str, torch.Tensor]) -> None:
