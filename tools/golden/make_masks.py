@@ -33,13 +33,13 @@ def label_ranges(ids: list[int], labels: list[int]) -> list[list[int]]:
 
 
 def masked(conversation: list[dict], limit: int) -> tuple[list[int], list[list[int]]]:
-    """Ids without padding, and the ranges of labels."""
+    """Ids without padding, and the ranges of labels; these reach one past the ids where padding is trained on."""
     row = preprocess([conversation], legacy_tokenizer(limit))
     ids, labels = row["input_ids"][0], row["labels"][0]
     assert len(ids) == limit and torch.equal(row["attention_mask"][0], ids != PAD)
     length = int((ids != PAD).nonzero().max()) + 1
     ranges = label_ranges(ids.tolist(), labels.tolist())
-    assert all(end <= length for _, end in ranges)
+    assert all(end <= length + 1 for _, end in ranges)
     return ids[:length].tolist(), ranges
 
 

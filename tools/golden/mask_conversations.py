@@ -41,6 +41,8 @@ CONVERSATIONS = {
     "the padding token in an answer": turns("What is unknown?", "The token <unk> is."),
     "last from human": turns("Hello!", "Hi!", "Are you there?"),
     "only from human": turns("Hello!"),
+    "the response marker in a last message from human": turns("Hello!", "Hi!", "Say ASSISTANT: x"),
+    "the response marker in an only message": turns("Say ASSISTANT: x y z"),
     "an empty answer": turns("Hello!", ""),
     "an empty answer before a full one": turns("Hello!", "", "Still there?", "Yes."),
     "an empty instruction": turns("", "I said nothing was asked."),
