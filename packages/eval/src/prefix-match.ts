@@ -1,5 +1,6 @@
 // The answer rule of the few-shot benchmarks: the stripped prediction begins with the gold text.
 
+import { groupBy } from "./group-by.ts";
 import { accuracy, type Estimate } from "./metrics/accuracy.ts";
 import { pythonStrip } from "./python-strip.ts";
 import type { GroupEstimate, JudgedSample, Judgement } from "./task.ts";
@@ -21,10 +22,8 @@ export function accuracyByGroup(
   kind: string,
   nameOf: (group: string) => string | undefined = (group) => group,
 ): GroupEstimate[] {
-  const hits = new Map<string, boolean[]>();
-  for (const { group, isCorrect } of samples) {
-    const name = nameOf(group);
-    if (name !== undefined) hits.set(name, [...(hits.get(name) ?? []), isCorrect]);
-  }
-  return [...hits].map(([name, answers]) => ({ kind, name, ...accuracy(answers) }));
+  const parts = groupBy(samples, ({ group }) => nameOf(group));
+  return [...parts].flatMap(([name, members]) =>
+    name === undefined ? [] : [{ kind, name, ...sampleAccuracy(members) }],
+  );
 }

@@ -1,6 +1,7 @@
 // HumanEval: complete a Python function so that its unit tests pass; zero-shot, sampled, pass@k.
 
 import { EvalError } from "../errors.ts";
+import { groupBy } from "../group-by.ts";
 import { hashJson } from "../hash.ts";
 import { parseJsonLines, requireObject, requireString } from "../json-record.ts";
 import { averagePassAtK, type ProblemOutcome } from "../metrics/pass-at-k.ts";
@@ -105,10 +106,9 @@ export function createHumanEvalTask(
 }
 
 function countOutcomes(samples: readonly JudgedSample[]): ProblemOutcome[] {
-  const outcomes = new Map<string, ProblemOutcome>();
-  for (const { documentId, isCorrect } of samples) {
-    const { tried, passed } = outcomes.get(documentId) ?? { tried: 0, passed: 0 };
-    outcomes.set(documentId, { tried: tried + 1, passed: passed + Number(isCorrect) });
-  }
-  return [...outcomes.values()];
+  const programs = groupBy(samples, ({ documentId }) => documentId);
+  return [...programs.values()].map((tries) => ({
+    tried: tries.length,
+    passed: tries.filter(({ isCorrect }) => isCorrect).length,
+  }));
 }
