@@ -136,8 +136,13 @@ const TABLE_LENGTH = 274;
 type StatusFunctions = typeof STATUS_FUNCTIONS;
 type StatusName = keyof StatusFunctions;
 type ReleaseName = keyof typeof RELEASE_FUNCTIONS;
-type ValuesOf<T extends readonly unknown[]> = { -readonly [I in keyof T]: ArgumentTypes[T[I] & ArgumentType] };
-type ArgumentsOf<N extends StatusName> = StatusFunctions[N] extends readonly [number, ...infer Types extends unknown[]]
+type ValuesOf<T extends readonly unknown[]> = {
+  -readonly [I in keyof T]: ArgumentTypes[T[I] & ArgumentType];
+};
+type ArgumentsOf<N extends StatusName> = StatusFunctions[N] extends readonly [
+  number,
+  ...infer Types extends unknown[],
+]
   ? ValuesOf<Types>
   : never;
 
@@ -224,11 +229,12 @@ export function readPointers(pointer: Pointer, length: number): Pointer[] {
   return koffi.decode(pointer, "void*", length) as Pointer[];
 }
 
-/** The `length` strings whose addresses are stored at `pointer`; an absent one is "". */
-export function readStrings(read: (out: BigInt64Array) => void, length: number): string[] {
+/** Calls a function that writes the addresses of `length` strings, and returns the strings; "" for a null address. */
+export function readStrings(length: number, call: (out: BigInt64Array) => void): string[] {
+  if (length === 0) return [];
   const addresses = new BigInt64Array(length);
-  read(addresses);
-  return Array.from(addresses, (address) => (address === 0n ? "" : koffi.decode.string(BigInt.asUintN(64, address))));
+  call(addresses);
+  return Array.from(addresses, (address) => (address === 0n ? "" : readString(BigInt.asUintN(64, address))));
 }
 
 /** A copy, in a new `ArrayBuffer`, of `byteLength` bytes of host memory at `pointer`. */
@@ -254,9 +260,14 @@ function createApi(table: readonly Pointer[]): CApi {
   const api: Record<string, unknown> = {};
   const asynchronous: Record<string, unknown> = {};
   for (const [name, [index, ...args]] of Object.entries(STATUS_FUNCTIONS)) {
-    const call = bind(index, "void*", args.map((type) => KOFFI_TYPES[type] ?? type));
+    const call = bind(
+      index,
+      "void*",
+      args.map((type) => KOFFI_TYPES[type] ?? type),
+    );
     api[name] = (...values: unknown[]) => check(name, call(...values));
-    asynchronous[name] = (...values: unknown[]) => callAsync(call, values).then((status) => check(name, status));
+    asynchronous[name] = (...values: unknown[]) =>
+      callAsync(call, values).then((status) => check(name, status));
   }
   const releases = new Map<string, NativeFunction>();
   for (const [name, index] of Object.entries(RELEASE_FUNCTIONS)) {

@@ -1,5 +1,5 @@
 // The ONNX bytes of `y = Identity(x)` for one dtype and any shape: the program that moves values between devices.
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/minimal.js";
 import { DTYPES, type DType } from "../dtype.ts";
 
 /** Name of the model's one input. */

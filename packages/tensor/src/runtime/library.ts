@@ -111,14 +111,20 @@ function findLibrary(): string {
   try {
     root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
   } catch (cause) {
-    throw new TensorError("TENSOR_LIBRARY_MISSING", "onnxruntime-node is not installed; run npm i onnxruntime-node", {
-      cause,
-    });
+    throw new TensorError(
+      "TENSOR_LIBRARY_MISSING",
+      "onnxruntime-node is not installed; run npm i onnxruntime-node",
+      {
+        cause,
+      },
+    );
   }
   const bin = join(root, "bin");
   for (const version of existsSync(bin) ? readdirSync(bin) : []) {
     const folder = join(bin, version, platform, arch);
-    const name = existsSync(folder) ? readdirSync(folder).find((file) => LIBRARY_NAME.test(basename(file))) : undefined;
+    const name = existsSync(folder)
+      ? readdirSync(folder).find((file) => LIBRARY_NAME.test(basename(file)))
+      : undefined;
     if (name) return join(folder, name);
   }
   throw new TensorError(

@@ -15,7 +15,12 @@ function threadsPerCore(): number {
   try {
     // "0-1" or "0,4": the logical processors that share core 0.
     const siblings = readFileSync("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list", "utf8");
-    return siblings.trim().split(",").reduce((count, range) => count + rangeLength(range), 0) || 1;
+    return (
+      siblings
+        .trim()
+        .split(",")
+        .reduce((count, range) => count + rangeLength(range), 0) || 1
+    );
   } catch {
     return 1;
   }

@@ -1,4 +1,5 @@
 // Turns the settings of a session into the runtime's option object. Makes no session.
+import { TensorError } from "../errors.ts";
 import { create, type Pointer } from "./c-api.ts";
 import { appendProvider, type Device } from "./device.ts";
 import type { Runtime } from "./library.ts";
@@ -56,10 +57,17 @@ export async function withSessionOptions<T>(
 /** The runtime's options for `settings`; the caller releases them. */
 export function createSessionOptions(runtime: Runtime, settings: SessionSettings): Pointer {
   const { api } = runtime;
+  const threads = settings.threads ?? physicalParallelism();
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `createSession: threads must be a whole number from 1, got ${threads}`,
+    );
+  }
   const sessionOptions = create((out) => api.CreateSessionOptions(out));
   try {
     api.SetSessionLogSeverityLevel(sessionOptions, 4);
-    api.SetIntraOpNumThreads(sessionOptions, settings.threads ?? physicalParallelism());
+    api.SetIntraOpNumThreads(sessionOptions, threads);
     api.SetSessionGraphOptimizationLevel(sessionOptions, OPTIMIZATION_LEVELS[settings.optimization ?? "all"]);
     api.SetDeterministicCompute(sessionOptions, 1);
     // Plans for one set of shapes: useless when lengths change from run to run, and its blocks stay allocated.
