@@ -23,6 +23,15 @@ export interface OperationCase {
 const positive = (x: Tracer): Tracer => ops.add(ops.mul(x, x), 0.5);
 const indices = () => ops.constant(Tensor.fromArray("int64", [2, 3], [4, 0, 4, 1, 2, 0]));
 
+/** Two tokens after three cached ones, four heads over two; a table of `half` rotations for each of six positions. */
+const attend = (half: number) => (qkv: Tracer, key: Tracer, value: Tracer) => {
+  const table = (seed: number) => ops.cast(ops.constant(randomTensor([6, half], seed)), qkv.dtype);
+  const lastPosition = ops.constant(Tensor.fromArray("int32", [1], [4]));
+  const totalLength = ops.constant(Tensor.fromArray("int32", [], [5]));
+  const cache = { key, value, lastPosition, totalLength, cos: table(1), sin: table(2) };
+  return cachedAttention(qkv, cache, { heads: 4, keyValueHeads: 2 }).mixed;
+};
+
 const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] = [
   ["neg", ops.neg, [[2, 3]]],
   ["exp", ops.exp, [[2, 3]]],
@@ -69,17 +78,8 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
   ["gelu", gelu, [[7]]],
   ["rmsNorm", (x, w) => rmsNorm(x, w, 1e-5), [[2, 3, 4], [4]]],
   ["crossEntropy", (x) => crossEntropy(x, ops.constant(Tensor.fromArray("int64", [3], [4, 0, 2]))), [[3, 5]]],
-  [
-    "a composite without a pullback",
-    (qkv, key, value) => {
-      const table = (seed: number) => ops.cast(ops.constant(randomTensor([6, 4], seed)), qkv!.dtype);
-      const lastPosition = ops.constant(Tensor.fromArray("int32", [1], [4]));
-      const totalLength = ops.constant(Tensor.fromArray("int32", [], [5]));
-      const cache = { key, value, lastPosition, totalLength, cos: table(1), sin: table(2) };
-      return cachedAttention(qkv, cache, { heads: 4, keyValueHeads: 2 }).mixed;
-    },
-    [[1, 2, 64], [1, 2, 6, 8], [1, 2, 6, 8]],
-  ],
+  ["cachedAttention", attend(2), [[1, 2, 32], [1, 2, 6, 4], [1, 2, 6, 4]]],
+  ["cachedAttention, fused", attend(8), [[1, 2, 128], [1, 2, 6, 16], [1, 2, 6, 16]]],
 ];
 
 /** Differentiable operations. */

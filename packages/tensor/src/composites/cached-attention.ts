@@ -54,6 +54,9 @@ function append(cache: Tracer, rows: Tracer, first: Tracer, { B, T, S, K, D }: S
   return where(reshape(isNew, [B, 1, S, 1]), takeAlong(rows, source, 2), cache);
 }
 
+/** GroupQueryAttention with rotation takes head sizes that are multiples of this. */
+const FUSED_HEAD_SIZE_STEP = 16;
+
 const CACHED_ATTENTION: Composite = {
   name: "cachedAttention",
   inPlace: [
@@ -82,6 +85,8 @@ const CACHED_ATTENTION: Composite = {
   },
   lower(lowering, { inputs, outputs, params }) {
     const [qkv, pastKey, pastValue, lastPosition, totalLength, cos, sin] = inputs;
+    const headSize = pastKey!.shape.at(-1) as number;
+    if (headSize % FUSED_HEAD_SIZE_STEP !== 0) return false;
     lowering.emit(
       "GroupQueryAttention",
       [qkv, undefined, undefined, pastKey, pastValue, lastPosition, totalLength, cos, sin],
