@@ -34,7 +34,7 @@ type SourceTable = Readonly<Record<string, readonly FamilyName[]>>;
 function byFamily(lines: Readonly<Partial<Record<FamilyName, string>>>): SourceTable {
   const table: Record<string, FamilyName[]> = {};
   for (const [family, ids] of Object.entries(lines) as [FamilyName, string][]) {
-    for (const id of ids.trim().split(/\s+/)) (table[id] ??= []).push(family);
+    for (const id of ids.trim().split(/\s+/)) table[id] = [...(table[id] ?? []), family];
   }
   return table;
 }

@@ -26,7 +26,7 @@ export const booleanProblem: ProblemFamily = (random, split) =>
       question: { train: `What is ${expression}?`, test: `${expression} is` }[split],
       answer,
       options: TRUTH,
-      sentence: `The value of ${expression} is ${answer}.`,
+      sentence: `I get ${answer} for ${expression}.`,
       reasoning: `The parts are ${listOf(operands.map((part) => (part.value ? "True" : "False")))}.`,
     };
   });
