@@ -1,1 +1,24 @@
-export {};
+export {
+  type Adapter,
+  adapterShapes,
+  countTrainable,
+  createAdapter,
+  type LoraPair,
+  type LoraTree,
+  type ParameterShapes,
+} from "./adapter.ts";
+export { readAdapter, writeAdapter } from "./checkpoint.ts";
+export { FLACUNA_LORA, formatAdapterConfig, type LoraConfig, parseAdapterConfig, scalingOf } from "./config.ts";
+export { LORA_ERROR_CODES, LoraError, type LoraErrorCode } from "./errors.ts";
+export {
+  adapterLoss,
+  createAdapterTrainer,
+  createFullTrainer,
+  createLossEvaluator,
+  type FineTuneOptions,
+  fullLoss,
+  type LossEvaluator,
+} from "./fine-tune.ts";
+export { loraLinear } from "./linear.ts";
+export { createMerger, type Merger } from "./merge.ts";
+export { countLabels, type LabelledBatch, SUPERVISED_BATCH, type SupervisedBatch, toSupervisedBatch } from "./supervised-batch.ts";

@@ -1,0 +1,128 @@
+// The supervised fine-tuning of a model with adapters, or with all its weights, as a trainer: loss at labelled positions only.
+import { type LlamaConfig, llamaHead, llamaHidden, llamaParameterShapes } from "@flacuna/model";
+import {
+  type CompileOptions,
+  compile,
+  createTrainer,
+  crossEntropy,
+  type Executable,
+  gather,
+  type LossFunction,
+  mul,
+  mulDims,
+  reshape,
+  sum,
+  type Tensor,
+  type Tracer,
+  type Trainer,
+  type TrainerOptions,
+  trace,
+  type Value,
+  weight,
+  type WeightSource,
+} from "@flacuna/tensor";
+import type { Adapter, LoraTree } from "./adapter.ts";
+import type { LoraConfig } from "./config.ts";
+import { loraLinear } from "./linear.ts";
+import { SUPERVISED_BATCH, type SupervisedBatch } from "./supervised-batch.ts";
+
+type TracedBatch = Readonly<Record<keyof typeof SUPERVISED_BATCH, Tracer>>;
+type LlamaOptions = NonNullable<Parameters<typeof llamaHidden>[3]>;
+
+/** Mean cross entropy over the labelled positions, in nats: only their hidden states reach the output head. */
+function labelledLoss(
+  config: LlamaConfig,
+  parameters: (path: string) => Tracer,
+  { inputIds, positions, labels, weights }: TracedBatch,
+  options: LlamaOptions,
+): Tracer {
+  const hidden = llamaHidden(config, parameters, { inputIds }, options);
+  const [B, T, C] = hidden.shape;
+  const rows = gather(reshape(hidden, [mulDims(B!, T!), C!]), positions); // [N, C]
+  return sum(mul(crossEntropy(llamaHead(config, parameters, rows, options), labels), weights));
+}
+
+/** The model's parameters as named constants. */
+const frozenParameters = (config: LlamaConfig): ((path: string) => Tracer) => {
+  const shapes = llamaParameterShapes(config);
+  return (path) => weight(path, { dtype: "float32", shape: shapes.get(path)! });
+};
+
+/** The loss of a model with an adapter; with `isTraining` the adapter's dropout is on. */
+export function adapterLoss(config: LlamaConfig, lora: LoraConfig, isTraining: boolean): LossFunction {
+  return (adapter: LoraTree<Tracer>, batch: TracedBatch, seed) => {
+    const linear = loraLinear(adapter, lora, isTraining ? { seed } : {});
+    return labelledLoss(config, frozenParameters(config), batch, { linear });
+  };
+}
+
+/** The loss of a model all of whose weights are trained. */
+export function fullLoss(config: LlamaConfig): LossFunction {
+  return (parameters: Readonly<Record<string, Tracer>>, batch: TracedBatch) =>
+    labelledLoss(config, (path) => parameters[path]!, batch, {});
+}
+
+/** What every kind of fine-tuning is told; see `TrainerOptions` of `@flacuna/tensor`. */
+export type FineTuneOptions = Pick<
+  TrainerOptions,
+  "optimizer" | "schedule" | "accumulationSteps" | "maxGradNorm" | "device" | "threads" | "seed"
+> & { readonly config: LlamaConfig };
+
+/**
+ * A trainer of an adapter over frozen weights. Batches come from `toSupervisedBatch`; the trained tree is the adapter's.
+ *
+ * @param options.weights the frozen base, such as a checkpoint's
+ * @see Hu et al. 2021; Flacuna (arXiv 2307.02053)
+ */
+export async function createAdapterTrainer(
+  options: FineTuneOptions & { readonly weights: WeightSource; readonly adapter: Adapter },
+): Promise<Trainer> {
+  const { config, adapter, ...rest } = options;
+  return createTrainer({
+    ...rest,
+    loss: adapterLoss(config, adapter.config, true),
+    evaluationLoss: adapterLoss(config, adapter.config, false),
+    batch: SUPERVISED_BATCH,
+    parameters: adapter.tensors,
+  });
+}
+
+/** A trainer of all weights; the trained tree is a record of tensors by path. */
+export async function createFullTrainer(
+  options: FineTuneOptions & { readonly parameters: Readonly<Record<string, Tensor>> },
+): Promise<Trainer> {
+  const { config, parameters, ...rest } = options;
+  return createTrainer({ ...rest, loss: fullLoss(config), batch: SUPERVISED_BATCH, parameters });
+}
+
+/** Measures a checkpoint's loss as it is, without any adapter. Dispose it when done. */
+export class LossEvaluator {
+  private readonly executable: Executable;
+
+  /** Use `createLossEvaluator`. */
+  constructor(executable: Executable) {
+    this.executable = executable;
+  }
+
+  /** Mean cross entropy over a batch's labelled positions, in nats. */
+  async evaluate(batch: SupervisedBatch): Promise<number> {
+    const loss = (await this.executable.run([batch])) as Value;
+    const tensor = await loss.toTensor();
+    loss.dispose();
+    return tensor.toNumbers()[0]!;
+  }
+
+  /** Frees the compiled model. */
+  async dispose(): Promise<void> {
+    await this.executable.dispose();
+  }
+}
+
+/** An evaluator of a checkpoint's loss on labelled batches. */
+export async function createLossEvaluator(
+  options: { readonly config: LlamaConfig } & CompileOptions,
+): Promise<LossEvaluator> {
+  const { config, ...rest } = options;
+  const program = trace((batch) => labelledLoss(config, frozenParameters(config), batch, {}), [SUPERVISED_BATCH]);
+  return new LossEvaluator(await compile(program, rest));
+}
