@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { exampleOf } from "./fixtures/examples.ts";
-import { createLlamaTokenizer, piecesOf } from "./fixtures/llama-tokenizer.ts";
+import { exampleOf, manyExamples } from "./fixtures/examples.ts";
+import { createLlamaTokenizer, textOf } from "./fixtures/llama-tokenizer.ts";
 import { VICUNA, VICUNA_SYSTEM } from "./fixtures/vicuna-template.ts";
 import { IGNORE_INDEX } from "./labels.ts";
 import { type TokenizedExample, tokenizeExample } from "./tokenize.ts";
@@ -18,24 +18,39 @@ async function tokensOf(values: readonly string[], maxLength = 1280): Promise<To
   return row;
 }
 
-/** The trained pieces, one text per run of neighbours. */
-function trainedRuns({ inputIds, labels }: TokenizedExample): string[] {
-  const runs: string[] = [];
+/** The trained texts, one per run of neighbours. */
+function trainedTexts({ inputIds, labels }: TokenizedExample): string[] {
+  const runs: number[][] = [];
   for (const [i, label] of labels.entries()) {
     if (label === IGNORE_INDEX) continue;
     expect(label).toBe(inputIds[i]);
-    const piece = piecesOf([label]).join("");
-    if (i > 0 && labels[i - 1] !== IGNORE_INDEX) runs.push(runs.pop() + piece);
-    else runs.push(piece);
+    if (i === 0 || labels[i - 1] === IGNORE_INDEX) runs.push([]);
+    runs.at(-1)!.push(label);
   }
-  return runs;
+  return runs.map(textOf);
 }
 
 describe("tokenizeExample()", () => {
   it("trains on every answer and the end of its turn, and on nothing else", async () => {
     const row = await tokensOf(["Hello!", "Hi there!", "How are you?", "Fine."]);
-    expect(trainedRuns(row)).toEqual(["▁Hi▁there!</s>", "▁Fine.</s>"]);
+    expect(trainedTexts(row)).toEqual([" Hi there!</s>", " Fine.</s>"]);
     expect(row.withoutLoss).toBeUndefined();
+  });
+
+  it("trains on the exact bytes of every answer of many rows", async () => {
+    for (const { conversations } of manyExamples(60)) {
+      const answers = conversations.filter(({ from }) => from === "gpt").map(({ value }) => ` ${value}</s>`);
+      expect(trainedTexts(await tokensOf(conversations.map(({ value }) => value)))).toEqual(answers);
+    }
+  });
+
+  it("labels the visible part of a cut row as the whole row, wherever it is cut", async () => {
+    const values = ["One?", "\nFirst.", "Two?", "Second, a longer answer."];
+    const whole = await tokensOf(values);
+    for (let maxLength = 1; maxLength <= whole.inputIds.length; maxLength++) {
+      const cut = await tokensOf(values, maxLength);
+      expect(cut.labels).toEqual(whole.labels.slice(0, maxLength));
+    }
   });
 
   it("begins with BOS and encodes the whole text", async () => {
@@ -46,27 +61,27 @@ describe("tokenizeExample()", () => {
 
   it("trains on the lone ▁ before an answer that begins with a newline", async () => {
     const row = await tokensOf(["Go.", "\nDone", "More.", "\nYes"]);
-    expect(trainedRuns(row)).toEqual(["▁<0x0A>Done</s>", "▁<0x0A>Yes</s>"]);
+    expect(trainedTexts(row)).toEqual([" \nDone</s>", " \nYes</s>"]);
     expect(row.labels.filter((label) => label === 29871)).toHaveLength(2);
   });
 
   it("keeps the loss of the visible part of a row that is cut", async () => {
     const whole = await tokensOf(["Count.", "one two three four five six"]);
     const cut = await tokensOf(["Count.", "one two three four five six"], whole.inputIds.length - 3);
-    expect(trainedRuns(cut)).toEqual(["▁one▁two▁three▁four"]);
+    expect(trainedTexts(cut)).toEqual([" one two three four"]);
     expect(cut.isTruncated).toBe(true);
     expect(cut.inputIds).toEqual(whole.inputIds.slice(0, -3));
   });
 
   it("keeps the loss of early turns when later ones are cut off", async () => {
     const row = await tokensOf(["a", "first", "b ".repeat(100), "second"], 80);
-    expect(trainedRuns(row)).toEqual(["▁first</s>"]);
+    expect(trainedTexts(row)).toEqual([" first</s>"]);
     expect(row.inputIds).toHaveLength(80);
   });
 
   it("has no loss when the first question fills the window", async () => {
     const row = await tokensOf(["long ".repeat(100), "answer"], 64);
-    expect(trainedRuns(row)).toEqual([]);
+    expect(trainedTexts(row)).toEqual([]);
     expect(row).toMatchObject({ withoutLoss: "truncatedWithoutLoss", isTruncated: true });
   });
 
@@ -74,7 +89,7 @@ describe("tokenizeExample()", () => {
     const { inputIds } = await tokensOf(["Hello!", "Hi!"]);
     const row = await tokensOf(["Hello!", "Hi!"], inputIds.length);
     expect(row.isTruncated).toBe(false);
-    expect(trainedRuns(row)).toEqual(["▁Hi!</s>"]);
+    expect(trainedTexts(row)).toEqual([" Hi!</s>"]);
   });
 
   it.each([
@@ -88,7 +103,7 @@ describe("tokenizeExample()", () => {
     ["lastFromHuman", ["Hello?"]],
   ])("ignores a whole row: %s", async (reason, values) => {
     const row = await tokensOf(values);
-    expect(trainedRuns(row)).toEqual([]);
+    expect(trainedTexts(row)).toEqual([]);
     expect(row.withoutLoss).toBe(reason);
     expect(row.isTruncated).toBe(false);
   });
@@ -100,7 +115,7 @@ describe("tokenizeExample()", () => {
   });
 
   it("trains past an empty answer in the middle, which the reference takes for part of the question", async () => {
-    expect(trainedRuns(await tokensOf(["One?", "", "Two?", "Both."]))).toEqual(["▁Both.</s>"]);
+    expect(trainedTexts(await tokensOf(["One?", "", "Two?", "Both."]))).toEqual([" Both.</s>"]);
   });
 
   it("gives the reason a row has no text", async () => {

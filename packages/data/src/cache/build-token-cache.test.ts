@@ -8,8 +8,9 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BYTE_TOKENIZER } from "../fixtures/byte-tokenizer.ts";
 import { exampleOf, manyExamples } from "../fixtures/examples.ts";
@@ -261,7 +262,7 @@ describe("a build that was killed", () => {
       const { hashes, maxLength, checkpointRows } = ${JSON.stringify(common)};
       await buildTokenCache({ directory: ${JSON.stringify(directory)}, examples: examples(), tokenizer, template, hashes, maxLength, checkpointRows });`,
     );
-    const cwd = fileURLToPath(new URL("../..", import.meta.url));
+    const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
     const { signal, stderr } = spawnSync(process.execPath, ["--import", "tsx", script], {
       cwd,
       encoding: "utf8",
@@ -275,8 +276,23 @@ describe("a build that was killed", () => {
 
   it("is left to the process that is still building it", async () => {
     const directory = newDirectory();
-    writeFileSync(`${directory}.lock`, String(process.pid));
+    writeFileSync(`${directory}.lock`, String(process.ppid));
     await expect(build(directory)).rejects.toMatchObject({ code: "DATA_CACHE_BUSY" });
+  });
+
+  it("is taken over by a process that has its number", async () => {
+    const directory = newDirectory();
+    writeFileSync(`${directory}.lock`, String(process.pid));
+    expect((await build(directory)).counts.rows).toBe(COUNT);
+  });
+
+  it("is built once when it is asked for twice at a time", async () => {
+    const directory = newDirectory();
+    const outcomes = await Promise.allSettled([build(directory), build(directory)]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(outcomes.find(({ status }) => status === "rejected")).toMatchObject({
+      reason: { code: "DATA_CACHE_BUSY" },
+    });
   });
 });
 

@@ -1,20 +1,29 @@
 // One builder per cache: a lock file that names the process which holds it.
 import { readFile, rm, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { DataError } from "../errors.ts";
+
+/** Locks of this process: its number in a file may also be that of an earlier process that was killed. */
+const heldHere = new Set<string>();
 
 /**
  * Takes the lock and returns how to release it. A lock whose process is gone is taken over.
  *
  * @throws DataError `DATA_CACHE_BUSY` when a living process of this machine holds it
  */
-export async function acquireLock(path: string): Promise<() => Promise<void>> {
+export async function acquireLock(lockFile: string): Promise<() => Promise<void>> {
+  const path = resolve(lockFile);
   if (!(await create(path))) {
     const holder = Number(await readFile(path, "utf8").catch(() => ""));
-    if (isAlive(holder)) throw busy(path, holder);
+    if (holder === process.pid ? heldHere.has(path) : isAlive(holder)) throw busy(path, holder);
     await rm(path, { force: true });
     if (!(await create(path))) throw busy(path, Number.NaN);
   }
-  return () => rm(path, { force: true });
+  heldHere.add(path);
+  return async () => {
+    heldHere.delete(path);
+    await rm(path, { force: true });
+  };
 }
 
 async function create(path: string): Promise<boolean> {
