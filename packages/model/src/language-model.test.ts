@@ -1,0 +1,242 @@
+import {
+  compile,
+  dim,
+  type Executable,
+  spec,
+  Tensor,
+  trace,
+  type Value,
+  weight,
+  weightsFrom,
+} from "@flacuna/tensor";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { llamaParameterShapes } from "./config.ts";
+import { TOY, toyWeights } from "./fixtures/toy-model.ts";
+import { toyTokenizer } from "./fixtures/toy-tokenizer.ts";
+import { createLanguageModel, type GenerateOptions, type LanguageModel } from "./language-model.ts";
+import { linear } from "./layers/linear.ts";
+import { llamaLogits } from "./llama.ts";
+
+const source = weightsFrom(toyWeights(TOY));
+const tokenizer = toyTokenizer();
+const PROMPTS = [[1, 5, 6, 7, 8, 9], [1], [1, 20, 21], [1, 44, 3, 12, 13, 14, 15, 16, 17], [1, 5, 6]];
+const V = TOY.vocabSize;
+const endless = { eosTokenIds: [] } as const;
+
+let model: LanguageModel;
+let whole: Executable;
+
+beforeAll(async () => {
+  model = createLanguageModel({ config: TOY, weights: source, tokenizer }, { threads: 1, maxBatchSize: 3 });
+  const shapes = llamaParameterShapes(TOY);
+  const params = (path: string) => weight(path, { dtype: "float32", shape: shapes.get(path)! });
+  const program = trace(
+    (inputIds) => llamaLogits(TOY, params, { inputIds }),
+    [spec("int64", [dim("B"), dim("T")])],
+  );
+  whole = await compile(program, { weights: source, threads: 1 });
+});
+afterAll(async () => {
+  await model.dispose();
+  await whole.dispose();
+});
+
+/** Logits after every token of `ids`, without any cache: [T][V]. */
+async function recompute(ids: readonly number[]): Promise<number[][]> {
+  const logits = (await whole.run([Tensor.fromArray("int64", [1, ids.length], ids)])) as Value;
+  const numbers = (await logits.toTensor()).toNumbers();
+  logits.dispose();
+  return ids.map((_, t) => numbers.slice(t * V, (t + 1) * V));
+}
+
+const indexOfMax = (values: readonly number[]) => values.indexOf(Math.max(...values));
+
+async function collect(promptIds: readonly number[], options: GenerateOptions) {
+  const ids: number[] = [];
+  const tokens = model.generate(promptIds, options);
+  for (;;) {
+    const { value, done } = await tokens.next();
+    if (done) return { ids, finishReason: value };
+    ids.push(value);
+  }
+}
+
+describe("generate()", () => {
+  it("chooses greedily what recomputation without a cache chooses", async () => {
+    for (const prompt of PROMPTS) {
+      const ids = [...prompt];
+      for (let step = 0; step < 12; step++) ids.push(indexOfMax((await recompute(ids)).at(-1)!));
+      const generated = await collect(prompt, { maxNewTokens: 12, ...endless });
+      expect(generated).toEqual({ ids: ids.slice(prompt.length), finishReason: "length" });
+    }
+  });
+
+  it("gives the same tokens for the same seed, and others for another", async () => {
+    const options = { maxNewTokens: 20, temperature: 1, topP: 0.95, ...endless };
+    const first = await collect([1, 5], { ...options, seed: 3 });
+    expect(await collect([1, 5], { ...options, seed: 3 })).toEqual(first);
+    expect(await collect([1, 5], { ...options, seed: 4 })).not.toEqual(first);
+  });
+
+  it("leaves out the end of sequence and says that the model stopped", async () => {
+    const { ids } = await collect([1, 5], { maxNewTokens: 5, ...endless });
+    const eos = ids.find((id, i) => i > 0 && ids.indexOf(id) === i) ?? ids[0]!;
+    const stopped = await collect([1, 5], { maxNewTokens: 5, eosTokenIds: [eos] });
+    expect(stopped).toEqual({ ids: ids.slice(0, ids.indexOf(eos)), finishReason: "stop" });
+  });
+
+  it("stops once the text contains a stop string", async () => {
+    const { ids } = await collect([1, 5], { maxNewTokens: 8, ...endless });
+    const text = tokenizer.decode(ids.slice(2, 4));
+    const stopped = await collect([1, 5], { maxNewTokens: 8, stop: [text], ...endless });
+    expect(stopped.finishReason).toBe("stop");
+    expect(tokenizer.decode(stopped.ids).indexOf(text)).toBe(
+      tokenizer.decode(stopped.ids).length - text.length,
+    );
+  });
+
+  it("goes beyond the positions the model was trained for", async () => {
+    const { ids } = await collect([1], { maxNewTokens: TOY.maxPositionEmbeddings + 10, ...endless });
+    expect(ids).toHaveLength(74);
+  });
+
+  it("serves several callers at once", async () => {
+    const options = { maxNewTokens: 6, ...endless };
+    const alone = [];
+    for (const prompt of PROMPTS) alone.push(await collect(prompt, options));
+    expect(await Promise.all(PROMPTS.map((prompt) => collect(prompt, options)))).toEqual(alone);
+  });
+
+  it("ends with TENSOR_CANCELLED when its signal aborts", async () => {
+    const controller = new AbortController();
+    const run = async () => {
+      for await (const _ of model.generate([1, 5], {
+        maxNewTokens: 50,
+        signal: controller.signal,
+        ...endless,
+      })) {
+        controller.abort();
+      }
+    };
+    await expect(run()).rejects.toMatchObject({ code: "TENSOR_CANCELLED" });
+  });
+
+  it.each([
+    [[], { maxNewTokens: 1 }],
+    [[1, 50], { maxNewTokens: 1 }],
+    [[-1], { maxNewTokens: 1 }],
+    [[1], { maxNewTokens: 0 }],
+    [[1], { maxNewTokens: 1, temperature: -1 }],
+  ])("refuses %j with %j", async (prompt, options) => {
+    await expect(collect(prompt, options)).rejects.toMatchObject({ code: "MODEL_INVALID_ARGUMENT" });
+  });
+});
+
+describe("generateBatch()", () => {
+  it("gives each prompt what generate() gives it alone, whatever it is batched with", async () => {
+    for (const temperature of [0, 1]) {
+      const options = { maxNewTokens: 9, temperature, seed: 7 };
+      const alone = [];
+      for (const prompt of PROMPTS) alone.push((await collect(prompt, options)).ids);
+      expect(await model.generateBatch(PROMPTS, options)).toEqual(alone);
+    }
+  });
+
+  it("takes options per prompt", async () => {
+    const perPrompt = [{ maxNewTokens: 2 }, { seed: 1 }, { seed: 2 }];
+    const options = { maxNewTokens: 10, temperature: 1, ...endless };
+    const results = await model.generateBatch([[1], [1], [1]], { ...options, perPrompt });
+    const alone = await Promise.all(perPrompt.map((each) => collect([1], { ...options, ...each })));
+    expect(results).toEqual(alone.map(({ ids }) => ids));
+    expect(results[1]).not.toEqual(results[2]);
+  });
+
+  it("reports progress up to the number of prompts", async () => {
+    const seen: number[][] = [];
+    await model.generateBatch(PROMPTS, { maxNewTokens: 1, onProgress: (...progress) => seen.push(progress) });
+    expect(seen).toEqual([
+      [3, 5],
+      [5, 5],
+    ]);
+  });
+
+  it("returns nothing for no prompts", async () => {
+    expect(await model.generateBatch([], { maxNewTokens: 1 })).toEqual([]);
+  });
+});
+
+describe("loglikelihood()", () => {
+  const requests = [
+    { contextIds: [1, 5, 6, 7, 8], continuationIds: [9] },
+    { contextIds: [1, 5, 6, 7, 8], continuationIds: [10] },
+    { contextIds: [1], continuationIds: [20, 21, 22, 23, 24, 25, 26] },
+    { contextIds: [1, 5, 6], continuationIds: [7, 8, 11] },
+    { contextIds: [1, 5, 6, 7], continuationIds: [] },
+  ];
+
+  it("is the sum of the log-softmax of recomputed logits, whatever the request is batched with", async () => {
+    const scores = await model.loglikelihood(requests);
+    for (const [i, { contextIds, continuationIds }] of requests.entries()) {
+      const logits = await recompute([...contextIds, ...continuationIds]);
+      const rows = continuationIds.map((target, j) => ({ target, row: logits[contextIds.length - 1 + j]! }));
+      const nats = rows.map(({ target, row }) => {
+        const highest = Math.max(...row);
+        return row[target]! - highest - Math.log(row.reduce((sum, x) => sum + Math.exp(x - highest), 0));
+      });
+      expect(scores[i]!.logProbNats).toBeCloseTo(
+        nats.reduce((a, b) => a + b, 0),
+        3,
+      );
+      expect(scores[i]!.isGreedy).toBe(rows.every(({ target, row }) => indexOfMax(row) === target));
+    }
+  });
+
+  it("finds that greedy continuations are greedy", async () => {
+    const { ids } = await collect([1, 5, 6], { maxNewTokens: 5, ...endless });
+    const [own, other] = await model.loglikelihood([
+      { contextIds: [1, 5, 6], continuationIds: ids },
+      { contextIds: [1, 5, 6], continuationIds: [...ids.slice(0, -1), (ids.at(-1)! + 1) % V] },
+    ]);
+    expect(own!.isGreedy).toBe(true);
+    expect(other!.isGreedy).toBe(false);
+    expect(own!.logProbNats).toBeGreaterThan(other!.logProbNats);
+  });
+
+  it("refuses an empty context", async () => {
+    await expect(model.loglikelihood([{ contextIds: [], continuationIds: [1] }])).rejects.toMatchObject({
+      code: "MODEL_INVALID_ARGUMENT",
+    });
+  });
+});
+
+describe("createLanguageModel()", () => {
+  it("sends every projection through the given linear", async () => {
+    const paths = new Set<string>();
+    const watched = createLanguageModel(
+      { config: TOY, weights: source, tokenizer },
+      {
+        threads: 1,
+        linear: (path, x, w) => {
+          paths.add(path);
+          return linear(path, x, w);
+        },
+      },
+    );
+    await watched.generateBatch([[1]], { maxNewTokens: 1 });
+    await watched.dispose();
+    expect(paths.size).toBe(7 * TOY.numHiddenLayers + 1);
+  });
+
+  it("refuses a tokenizer with more tokens than the model", () => {
+    const config = { ...TOY, vocabSize: 49 };
+    expect(() => createLanguageModel({ config, weights: source, tokenizer })).toThrow(/49/);
+  });
+
+  it("refuses to work once disposed", async () => {
+    const gone = createLanguageModel({ config: TOY, weights: source, tokenizer });
+    await gone.dispose();
+    await expect(gone.generateBatch([[1]], { maxNewTokens: 1 })).rejects.toMatchObject({
+      code: "MODEL_DISPOSED",
+    });
+  });
+});
