@@ -8,9 +8,8 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BYTE_TOKENIZER } from "../fixtures/byte-tokenizer.ts";
 import { exampleOf, manyExamples } from "../fixtures/examples.ts";
@@ -262,11 +261,8 @@ describe("a build that was killed", () => {
       const { hashes, maxLength, checkpointRows } = ${JSON.stringify(common)};
       await buildTokenCache({ directory: ${JSON.stringify(directory)}, examples: examples(), tokenizer, template, hashes, maxLength, checkpointRows });`,
     );
-    const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-    const { signal, stderr } = spawnSync(process.execPath, ["--import", "tsx", script], {
-      cwd,
-      encoding: "utf8",
-    });
+    const tsx = import.meta.resolve("tsx");
+    const { signal, stderr } = spawnSync(process.execPath, ["--import", tsx, script], { encoding: "utf8" });
     expect(signal, stderr).toBe("SIGKILL");
     expect(existsSync(`${directory}.lock`)).toBe(true);
     expect(existsSync(join(`${directory}.partial`, "progress.json"))).toBe(true);
