@@ -19,6 +19,14 @@ describe("parseCsv()", () => {
     expect(cells(' 5" pipe ,,"",x')).toEqual([[' 5" pipe ', "", "", "x"]]);
   });
 
+  it("ends rows at any line end and keeps the ones in quotes as they are", () => {
+    expect(cells('a,"b\r\nc"\r\nd,e\rf,g')).toEqual([
+      ["a", "b\r\nc"],
+      ["d", "e"],
+      ["f", "g"],
+    ]);
+  });
+
   it("skips blank lines", () => {
     expect(cells("a,b\n\n\nc,d")).toHaveLength(2);
   });

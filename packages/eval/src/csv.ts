@@ -9,10 +9,10 @@ export interface CsvRow {
 }
 
 /** A quoted cell (doubled quotes inside), or a bare one up to the next comma or line end; then what closes it. */
-const CELL = /(?:"([^"]*(?:""[^"]*)*)"([^,\n]*)|([^,\n]*))(,|\n|$)/y;
+const CELL = /(?:"([^"]*(?:""[^"]*)*)"([^,\r\n]*)|([^,\r\n]*))(,|\r\n|\n|\r|$)/y;
 
 /**
- * The rows of `text`; blank lines are skipped, quotes are removed, cells are otherwise unchanged.
+ * The rows of `text`; blank lines are skipped, quotes are removed, cells are otherwise unchanged, line ends in quotes too.
  *
  * @throws EvalError `EVAL_FILE_MALFORMED` at a quoted cell that never closes
  */

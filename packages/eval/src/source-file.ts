@@ -8,7 +8,7 @@ import { EvalError } from "./errors.ts";
 const GZIP_MAGIC = [0x1f, 0x8b];
 
 /**
- * A file as UTF-8 text, unpacked if it is gzip-compressed, line ends as `\n`.
+ * A file as UTF-8 text, unpacked if it is gzip-compressed, otherwise unchanged.
  *
  * @throws EvalError `EVAL_FILE_MISSING`; `EVAL_FILE_MALFORMED` when the gzip stream is damaged
  */
@@ -18,7 +18,7 @@ export async function readSourceText(file: string): Promise<string> {
   });
   const isGzip = GZIP_MAGIC.every((byte, at) => bytes[at] === byte);
   const text = isGzip ? await unpack(file, bytes) : bytes;
-  return text.toString("utf8").replace(/\r\n?/g, "\n");
+  return text.toString("utf8");
 }
 
 /**
