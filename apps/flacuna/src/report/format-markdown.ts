@@ -22,7 +22,7 @@ export function formatMarkdown(report: Report): string {
   const rows = compareWithPaper(report);
   const sections = [
     `# Reproduction of ${PAPER.title}`,
-    `Preset \`${report.preset}\`, ${report.createdAt}. Base model: ${escapeMarkdown(report.baseModel.name)}, ${formatCount(report.baseModel.parameterCount)} parameters.`,
+    `Preset ${escapeMarkdown(report.preset)}, ${escapeMarkdown(report.createdAt)}. Base model: ${escapeMarkdown(report.baseModel.name)}, ${formatCount(report.baseModel.parameterCount)} parameters.`,
     "## Results",
     comparisonTable(rows),
     collectRemarks(report, rows)

@@ -26,7 +26,7 @@ export function resultsSection(report: Report, rows: readonly ComparisonRow[]): 
   const remarks = collectRemarks(report, rows).map((remark) => html`<li>${remark}</li>`);
   return html`<section id="results"><h2>Results</h2>
 <div class="wide" tabindex="0" role="region" aria-label="Table of results"><table>
-<caption>Scores in percent, ± one standard error.</caption>
+<caption>Scores of this run beside the paper’s, in percent.</caption>
 <thead><tr><td></td><th class="group" colspan="4" scope="colgroup">This run</th><th class="group paper" colspan="3" scope="colgroup">Paper, 13B</th></tr>
 <tr><th scope="col">Benchmark</th><th scope="col" class="number base-name">base</th><th scope="col" class="number tuned-name">fine-tuned</th><th scope="col" class="number">difference</th><th scope="col" class="number">n</th><th scope="col" class="number">Vicuna</th><th scope="col" class="number">Flacuna</th><th scope="col" class="number">difference</th></tr></thead>
 <tbody>${rows.map(comparisonRow)}</tbody></table></div>
@@ -37,10 +37,16 @@ export function resultsSection(report: Report, rows: readonly ComparisonRow[]): 
 
 function comparisonRow({ benchmark, label, base, fineTuned, difference, paper }: ComparisonRow): Html {
   return html`<tr class="${benchmark === "average" ? "average" : ""}"><th scope="row">${label}${tag(describeTask(fineTuned ?? base))}</th>
-<td class="number">${formatScoreWithError(base)}</td><td class="number">${formatScoreWithError(fineTuned)}</td>
-<td class="number">${formatDifference(difference)}${tag(difference?.isWithinError ? "within error" : undefined)}</td><td class="number">${formatItemCount(base, fineTuned)}</td>
+<td class="number">${withError(formatScoreWithError(base))}</td><td class="number">${withError(formatScoreWithError(fineTuned))}</td>
+<td class="number">${withError(formatDifference(difference))}${tag(difference?.isWithinError ? "within error" : undefined)}</td><td class="number">${formatItemCount(base, fineTuned)}</td>
 <td class="number paper">${formatScore(paper.base)}</td><td class="number paper">${formatScore(paper.fineTuned)}</td><td class="number paper">${formatPoints(paper.difference)}</td></tr>
 `;
+}
+
+/** A value whose error a narrow screen puts on a line of its own. */
+function withError(text: string): Html {
+  const [value, error] = text.split(" ± ");
+  return error === undefined ? html`${text}` : html`${value} <span class="error">± ${error}</span>`;
 }
 
 function describeTask(score: BenchmarkScore | undefined): string | undefined {
@@ -117,7 +123,7 @@ function heldOutTable({ flan, chat }: Report["training"]["heldOut"]): Html {
         ? html`<td class="number">${ABSENT}</td><td class="number">${ABSENT}</td><td class="number">${ABSENT}</td><td class="number">${ABSENT}</td>`
         : html`<td class="number">${formatQuantity(loss.before)}</td><td class="number">${formatQuantity(loss.after)}</td><td class="number">${formatRelative(loss)}</td><td class="number">${formatCount(loss.n)}</td>`
     }</tr>`;
-  return html`<div class="wide"><table><caption>Loss on records that were not trained on, in nats per response token. The chat set shows what fine-tuning costs where it does not train.</caption>
+  return html`<div class="wide"><table><caption>Loss on records that were not trained on, in nats per response token. The chat set shows what happened to text of the base’s own kind.</caption>
 <thead><tr><th scope="col">Held out</th><th scope="col" class="number base-name">before</th><th scope="col" class="number tuned-name">after</th><th scope="col" class="number">change</th><th scope="col" class="number">n</th></tr></thead>
 <tbody>${toRow("FLAN split", flan)}${toRow("Chat set", chat)}</tbody></table></div>`;
 }

@@ -20,7 +20,7 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1rem; font-size: .92rem; margin
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; padding: .6rem .8rem; font-size: .85rem; }
 th, td { padding: .45rem .8rem; text-align: left; border-top: 1px solid var(--line); vertical-align: top; }
-thead tr:first-child th { border-top: 0; }
+thead tr:first-child > * { border-top: 0; }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
 tbody th { font-weight: 600; position: sticky; left: 0; background: var(--card); }
 .number { text-align: right; white-space: nowrap; }
@@ -32,7 +32,7 @@ tbody th { font-weight: 600; position: sticky; left: 0; background: var(--card);
 .remarks { font-size: .88rem; color: var(--soft); padding-left: 1.1rem; }
 .remarks li { margin: .25rem 0; }
 .wide + .charts, .charts + .wide, .remarks + .charts { margin-top: 1rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: 1rem; align-items: start; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 1rem; align-items: start; }
 figure { margin: 0; padding: .8rem; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
 figcaption { font-size: .85rem; margin-top: .5rem; } figcaption strong { color: var(--text); }
 svg { display: block; width: 100%; height: auto; overflow: visible; font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -52,6 +52,6 @@ pre { margin: 0; padding: .7rem; max-height: 20rem; overflow: auto; background: 
 .hash td { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; font-size: .82rem; }
 .plain td { overflow-wrap: anywhere; }
 :focus-visible { outline: 2px solid var(--base); outline-offset: 2px; }
-@media (max-width: 40rem) { th, td { padding: .4rem .5rem; } table { font-size: .85rem; } body { font-size: 15px; } }
+@media (max-width: 40rem) { th, td { padding: .4rem .5rem; } table { font-size: .85rem; } body { font-size: 15px; } .error { display: block; font-size: .75rem; color: var(--soft); } }
 @media print { body { max-width: none; } pre { max-height: none; } }
 `;

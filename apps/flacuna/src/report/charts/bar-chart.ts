@@ -7,7 +7,7 @@ import { CHART_WIDTH, type FigureText, figure } from "./figure.ts";
 const LABEL_WIDTH = 150;
 const VALUE_WIDTH = 110;
 const ROW_HEIGHT = 26;
-const LONGEST_LABEL = 22;
+const LONGEST_LABEL = 24;
 
 /** One bar for each entry, with its count and its share of the total. */
 export function barChart(
