@@ -61,6 +61,6 @@ export class Gate {
 export const nativeCallGate = new Gate(Math.max(1, threadPoolSize() - 1));
 
 function threadPoolSize(): number {
-  const size = Number.parseInt(process.env["UV_THREADPOOL_SIZE"] ?? "", 10);
+  const size = Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? "", 10);
   return Number.isNaN(size) ? 4 : Math.max(1, size);
 }

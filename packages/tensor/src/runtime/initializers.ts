@@ -82,9 +82,8 @@ export function addInitializers(
     api.AddExternalInitializers(sessionOptions, [...initializers.keys()], pointers, pointers.length);
     // This one makes kernels on the CPU read the value itself, without a copy, and lets packed forms be shared.
     if (device === "cpu") {
-      [...initializers.keys()].forEach((name, index) =>
-        api.AddInitializer(sessionOptions, name, pointers[index]!),
-      );
+      let index = 0;
+      for (const name of initializers.keys()) api.AddInitializer(sessionOptions, name, pointers[index++]!);
     }
     return releaseAll;
   } catch (error) {

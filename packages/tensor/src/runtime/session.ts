@@ -292,7 +292,7 @@ class Held {
     for (const [name, value] of values) {
       const held = value && holdValue(value, `run: ${side} "${name}"`);
       if (held) this.#releases.push(held.release);
-      pointers.set(name, held && held.pointer);
+      pointers.set(name, held ? held.pointer : null);
     }
     return pointers;
   }
