@@ -3,7 +3,10 @@ import { writeFiles } from "../fixtures/write-files.ts";
 import { createBbhTask, readBbh } from "./bbh.ts";
 
 const fileOf = (targets: readonly string[]) =>
-  JSON.stringify({ canary: "x", examples: targets.map((target, index) => ({ input: `input ${index}`, target })) });
+  JSON.stringify({
+    canary: "x",
+    examples: targets.map((target, index) => ({ input: `input ${index}`, target })),
+  });
 const folder = () =>
   writeFiles({
     "navigate.json": fileOf(["Yes", "No", "Yes", "No", "Yes"]),
@@ -69,7 +72,11 @@ describe("readBbh()", () => {
     ["no JSON", "{", undefined],
     ["no examples", "{}", undefined],
     ["an empty list", '{"examples": []}', undefined],
-    ["a target that is no text", '{"examples": [{"input": "a", "target": "b"}, {"input": "a", "target": 3}]}', 2],
+    [
+      "a target that is no text",
+      '{"examples": [{"input": "a", "target": "b"}, {"input": "a", "target": 3}]}',
+      2,
+    ],
   ])("refuses a file with %s", async (_what, text, record) => {
     await expect(readBbh(writeFiles({ "navigate.json": text }))).rejects.toMatchObject({
       code: "EVAL_FILE_MALFORMED",

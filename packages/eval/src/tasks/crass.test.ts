@@ -3,13 +3,23 @@ import { writeFiles } from "../fixtures/write-files.ts";
 import { createCrassTask, readCrass } from "./crass.ts";
 
 const HEAD = "PCTID;BatchID;Premise;QCC;CorrectAnswer;Answer1;Answer2;PossibleAnswer3";
-const fileWith = (...lines: string[]) => `${writeFiles({ "crass.csv": `${[HEAD, ...lines].join("\n")}\n` })}/crass.csv`;
+const fileWith = (...lines: string[]) =>
+  `${writeFiles({ "crass.csv": `${[HEAD, ...lines].join("\n")}\n` })}/crass.csv`;
 
 describe("readCrass()", () => {
   it("shuffles the options of all rows from one Python stream", async () => {
-    const lines = [4, 3, 4, 4, 3, 4].map((count) => `1;1;p;q;${[0, 1, 2, 3].slice(0, count).join(";")}${count === 3 ? ";" : ""}`);
+    const lines = [4, 3, 4, 4, 3, 4].map(
+      (count) => `1;1;p;q;${[0, 1, 2, 3].slice(0, count).join(";")}${count === 3 ? ";" : ""}`,
+    );
     const questions = await readCrass(fileWith(...lines));
-    expect(questions.map(({ options }) => options.join(""))).toEqual(["2013", "021", "0213", "1032", "102", "1302"]);
+    expect(questions.map(({ options }) => options.join(""))).toEqual([
+      "2013",
+      "021",
+      "0213",
+      "1032",
+      "102",
+      "1302",
+    ]);
     expect(new Set(questions.map(({ answer }) => answer))).toEqual(new Set(["0"]));
   });
 
@@ -29,7 +39,9 @@ describe("readCrass()", () => {
 describe("createCrassTask()", () => {
   it("lays out the three fixed exemplars and the question byte for byte", async () => {
     const task = createCrassTask(
-      await readCrass(fileWith("1;1; A woman opens a chest. ;What then? ; It opens.;It sings.;No. ;That is not possible.")),
+      await readCrass(
+        fileWith("1;1; A woman opens a chest. ;What then? ; It opens.;It sings.;No. ;That is not possible."),
+      ),
     );
     expect(task.prompt(task.documents[0]!, 3)).toMatchInlineSnapshot(`
       "A feather falls from a skyscraper. What would have happened if a computer had fallen from the skyscraper?
@@ -83,6 +95,8 @@ describe("createCrassTask()", () => {
   });
 
   it("refuses a fourth shot", () => {
-    expect(() => createCrassTask([], { shots: 4 })).toThrowError(expect.objectContaining({ code: "EVAL_OPTION_INVALID" }));
+    expect(() => createCrassTask([], { shots: 4 })).toThrowError(
+      expect.objectContaining({ code: "EVAL_OPTION_INVALID" }),
+    );
   });
 });

@@ -64,7 +64,10 @@ const EXEMPLARS: readonly CrassItem[] = [
  * @throws EvalError `EVAL_FILE_MISSING`, or `EVAL_FILE_MALFORMED` with the line
  */
 export async function readCrass(file: string): Promise<CrassQuestion[]> {
-  const lines = (await readSourceText(file)).replace(/\r?\n$/, "").split(/\r\n|\r|\n/).slice(1);
+  const lines = (await readSourceText(file))
+    .replace(/\r?\n$/, "")
+    .split(/\r\n|\r|\n/)
+    .slice(1);
   const random = new PythonRandom(0);
   return lines.map((line, index) => {
     const [, , premise, question, ...cells] = pythonStrip(line).split(";");

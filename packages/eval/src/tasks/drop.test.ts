@@ -14,7 +14,10 @@ const pair = (id: string, ...answers: object[]) => ({
   validated_answers: answers,
 });
 const nested = {
-  nfl_1: { passage: " Passage one. ", qa_pairs: [pair("a", number("3"), number("3")), pair("b", spans("x", "y"))] },
+  nfl_1: {
+    passage: " Passage one. ",
+    qa_pairs: [pair("a", number("3"), number("3")), pair("b", spans("x", "y"))],
+  },
   history_2: {
     passage: "Passage two.",
     qa_pairs: [
@@ -36,7 +39,9 @@ const rowsOf = (count: number): DropRow[] =>
 
 describe("readDrop()", () => {
   it("flattens numbers, dates and spans of the nested file and counts what it skips", async () => {
-    const { rows, skipped } = await readDrop(`${writeFiles({ "dev.json": JSON.stringify(nested) })}/dev.json`);
+    const { rows, skipped } = await readDrop(
+      `${writeFiles({ "dev.json": JSON.stringify(nested) })}/dev.json`,
+    );
     expect(rows.map(({ queryId, answers }) => [queryId, answers])).toEqual([
       ["a", ["3", "3"]],
       ["b", ["x", "y"]],
@@ -54,7 +59,11 @@ describe("readDrop()", () => {
         { query_id: "a", answers_spans: { spans: ["3", "3"], types: ["number", "number"] }, nfl: 1 },
         { query_id: "b", answers_spans: { spans: ["x", "y"], types: ["span", "span"] }, nfl: 1 },
       ]
-        .map(({ nfl, ...row }) => ({ ...row, passage: nested.nfl_1.passage, question: ` Question ${row.query_id}? ` }))
+        .map(({ nfl, ...row }) => ({
+          ...row,
+          passage: nested.nfl_1.passage,
+          question: ` Question ${row.query_id}? `,
+        }))
         .map((row) => JSON.stringify(row))
         .join("\n"),
     });
@@ -63,7 +72,11 @@ describe("readDrop()", () => {
   });
 
   it.each([
-    ["nested file without answers", JSON.stringify({ a: { passage: "p", qa_pairs: [{ question: "q", query_id: "i" }] } }), 1],
+    [
+      "nested file without answers",
+      JSON.stringify({ a: { passage: "p", qa_pairs: [{ question: "q", query_id: "i" }] } }),
+      1,
+    ],
     ["nested file without passages", "{}", undefined],
     ["flat row without a question", '{"passage":"p","answers_spans":{"spans":["1"]},"query_id":"i"}', 1],
     ["text that is no JSON", "passage", undefined],
@@ -101,7 +114,11 @@ describe("createDropTask()", () => {
   it.each([6210, 6500, 6917])("draws rows 3155, 6209 and 3445 of %i", (count) => {
     const task = createDropTask(rowsOf(count));
     const prompt = task.prompt(task.documents[0]!, 3);
-    expect([...prompt.matchAll(/question (\d+)\nAnswer: /g)].map((match) => match[1])).toEqual(["3155", "6209", "3445"]);
+    expect([...prompt.matchAll(/question (\d+)\nAnswer: /g)].map((match) => match[1])).toEqual([
+      "3155",
+      "6209",
+      "3445",
+    ]);
   });
 
   it("leaves out every question on an exemplar's passage", () => {
@@ -112,12 +129,16 @@ describe("createDropTask()", () => {
   });
 
   it("compares with the stripped first answer", async () => {
-    const task = createDropTask([{ queryId: "i", passage: "p", question: "q", answers: [" 3 ", "3"] }], { shots: 0 });
+    const task = createDropTask([{ queryId: "i", passage: "p", question: "q", answers: [" 3 ", "3"] }], {
+      shots: 0,
+    });
     expect((await task.judge(task.documents[0]!, " 30 yards")).isCorrect).toBe(true);
     expect((await task.judge(task.documents[0]!, "three")).isCorrect).toBe(false);
   });
 
   it("refuses to draw more exemplars than there are rows", () => {
-    expect(() => createDropTask(rowsOf(2))).toThrowError(expect.objectContaining({ code: "EVAL_OPTION_INVALID" }));
+    expect(() => createDropTask(rowsOf(2))).toThrowError(
+      expect.objectContaining({ code: "EVAL_OPTION_INVALID" }),
+    );
   });
 });

@@ -42,7 +42,9 @@ describe("readHumanEval()", () => {
       code: "EVAL_FILE_MALFORMED",
       record: 3,
     });
-    await expect(read(gzipSync(JSONL).subarray(0, 30))).rejects.toMatchObject({ code: "EVAL_FILE_MALFORMED" });
+    await expect(read(gzipSync(JSONL).subarray(0, 30))).rejects.toMatchObject({
+      code: "EVAL_FILE_MALFORMED",
+    });
   });
 });
 
@@ -65,7 +67,9 @@ describe("filterCode()", () => {
 describe("assembleProgram()", () => {
   it("joins prompt, completion, tests and the call, without the instruction", async () => {
     const [problem] = await read(JSONL);
-    expect(assembleProgram(problem!, extractCompletion("   return 2 * x\n\nprint(1)"))).toMatchInlineSnapshot(`
+    expect(
+      assembleProgram(problem!, extractCompletion("   return 2 * x\n\nprint(1)")),
+    ).toMatchInlineSnapshot(`
       "def double(x):
           """ Twice x. """
           return 2 * x
@@ -90,18 +94,25 @@ describe("createHumanEvalTask()", () => {
     expect(task.maxNewTokens).toBe(512);
   });
 
-  it.each(["passed", "failed", "timeout", "memory", "output"] as const)("counts %s as it is", async (status) => {
-    const sandbox = fakeSandbox(status);
-    const task = createHumanEvalTask(await read(JSONL), { sandbox });
-    const judgement = await task.judge(task.documents[0]!, "    return 2 * x\n\n");
-    expect(judgement).toEqual({ isCorrect: status === "passed", answer: "    return 2 * x", note: status });
-    expect(sandbox.programs).toHaveLength(1);
-  });
+  it.each(["passed", "failed", "timeout", "memory", "output"] as const)(
+    "counts %s as it is",
+    async (status) => {
+      const sandbox = fakeSandbox(status);
+      const task = createHumanEvalTask(await read(JSONL), { sandbox });
+      const judgement = await task.judge(task.documents[0]!, "    return 2 * x\n\n");
+      expect(judgement).toEqual({ isCorrect: status === "passed", answer: "    return 2 * x", note: status });
+      expect(sandbox.programs).toHaveLength(1);
+    },
+  );
 
   it("estimates pass@1 and pass@10 over problems", () => {
     const task = createHumanEvalTask([], { sandbox: fakeSandbox("passed"), samplesPerProblem: 10 });
     const samples = ["a", "b"].flatMap((documentId) =>
-      Array.from({ length: 10 }, (_, index) => ({ documentId, group: "", isCorrect: documentId === "a" && index < 3 })),
+      Array.from({ length: 10 }, (_, index) => ({
+        documentId,
+        group: "",
+        isCorrect: documentId === "a" && index < 3,
+      })),
     );
     const { score, n, otherMetrics } = task.aggregate(samples);
     expect(score).toBeCloseTo(0.15, 12);
@@ -111,8 +122,8 @@ describe("createHumanEvalTask()", () => {
   });
 
   it("refuses a number of samples without a temperature", () => {
-    expect(() => createHumanEvalTask([], { sandbox: fakeSandbox("passed"), samplesPerProblem: 5 })).toThrowError(
-      expect.objectContaining({ code: "EVAL_OPTION_INVALID" }),
-    );
+    expect(() =>
+      createHumanEvalTask([], { sandbox: fakeSandbox("passed"), samplesPerProblem: 5 }),
+    ).toThrowError(expect.objectContaining({ code: "EVAL_OPTION_INVALID" }));
   });
 });

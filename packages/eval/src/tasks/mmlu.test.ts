@@ -3,7 +3,7 @@ import { writeFiles } from "../fixtures/write-files.ts";
 import { createMmluTask, readMmlu } from "./mmlu.ts";
 import { MMLU_SUBJECTS, mmluCategory, mmluSubcategory } from "./mmlu-categories.ts";
 
-const DEV = '"Find c, such that c = 1.",0,1,2,3,B\nIs this ""quoted""?,yes,no,None,both,A\n';
+const DEV = '"Find c, such that c = 1.",0,1,2,3,B\nIs this "quoted"?,yes,no,None,both,A\n';
 const TEST = '"Which\nof these?",w,x,None,z,C\nNext?,1,2,3,4,D\n';
 const folderWith = (test: string, dev = DEV) =>
   writeFiles({
@@ -26,7 +26,7 @@ describe("createMmluTask()", () => {
       D. 3
       Answer: B
 
-      Is this ""quoted""?
+      Is this "quoted"?
       A. yes
       B. no
       C. None
@@ -93,20 +93,26 @@ describe("createMmluTask()", () => {
 
   it("refuses more shots than a subject has development questions", async () => {
     const subjects = await readMmlu(folderWith(TEST));
-    expect(() => createMmluTask(subjects)).toThrowError(expect.objectContaining({ code: "EVAL_OPTION_INVALID" }));
+    expect(() => createMmluTask(subjects)).toThrowError(
+      expect.objectContaining({ code: "EVAL_OPTION_INVALID" }),
+    );
   });
 });
 
 describe("readMmlu()", () => {
   it("keeps the text None, or turns it into nan as newer pandas does", async () => {
     const folder = folderWith(TEST);
-    const optionsOf = async (noneCells: "keep" | "nan") => (await readMmlu(folder, { noneCells }))[0]!.test[0]!.options;
+    const optionsOf = async (noneCells: "keep" | "nan") =>
+      (await readMmlu(folder, { noneCells }))[0]!.test[0]!.options;
     expect(await optionsOf("keep")).toEqual(["w", "x", "None", "z"]);
     expect(await optionsOf("nan")).toEqual(["w", "x", "nan", "z"]);
   });
 
   it("sorts the subjects", async () => {
-    expect((await readMmlu(folderWith(TEST))).map(({ name }) => name)).toEqual(["abstract_algebra", "virology"]);
+    expect((await readMmlu(folderWith(TEST))).map(({ name }) => name)).toEqual([
+      "abstract_algebra",
+      "virology",
+    ]);
   });
 
   it("names file and line of a row that is no question", async () => {
@@ -128,7 +134,10 @@ describe("mmluCategory()", () => {
   it("knows a category for each of the 57 subjects and for no other", () => {
     expect(MMLU_SUBJECTS).toHaveLength(57);
     expect(MMLU_SUBJECTS.filter((subject) => mmluCategory(subject) === undefined)).toEqual([]);
-    expect([mmluSubcategory("econometrics"), mmluCategory("econometrics")]).toEqual(["economics", "social sciences"]);
+    expect([mmluSubcategory("econometrics"), mmluCategory("econometrics")]).toEqual([
+      "economics",
+      "social sciences",
+    ]);
     expect(mmluCategory("alchemy")).toBeUndefined();
   });
 });
