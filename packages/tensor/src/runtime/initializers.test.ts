@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Tensor } from "../tensor.ts";
 import { createSession, declareInitializer, PrepackedWeights, type SessionOptions } from "./session.ts";
@@ -131,6 +134,30 @@ describe("createSession() with initializers", () => {
     await expect(createSession(SUM, { device: "cpu", initializers })).rejects.toThrow(
       code("TENSOR_VALUE_DISPOSED"),
     );
+  });
+});
+
+describe("createSession() with an external data folder", () => {
+  it("reads weights from a part of a file", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "weights-"));
+    try {
+      await writeFile(join(folder, "weights.bin"), Buffer.from(Float32Array.of(9, 1, 2, 3, 4, 5, 6).buffer));
+      const externalData = [
+        { key: "location", value: "weights.bin" },
+        { key: "offset", value: "4" },
+        { key: "length", value: "24" },
+      ];
+      const model = onnxModel({
+        inputs: [{ name: "x", shape: [2, 3] }],
+        outputs: [{ name: "y", shape: [2, 3] }],
+        nodes: [{ op: "Add", inputs: ["x", "w"], outputs: ["y"] }],
+        initializers: [{ ...declareInitializer("w", W), externalData }],
+      });
+      const y = await runOnce(model, Tensor.zeros("float32", [2, 3]), { externalDataFolder: folder });
+      expect(y).toEqual([1, 2, 3, 4, 5, 6]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

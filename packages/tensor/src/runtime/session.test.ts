@@ -1,4 +1,6 @@
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { DTYPES, type DType } from "../dtype.ts";
@@ -227,6 +229,28 @@ describe("Session.run()", () => {
     expect((await reshape(2)).get("y")!.shape).toEqual([2]);
   });
 
+  it("says that memory ran out, and stays usable", async () => {
+    const model = onnxModel({
+      inputs: [
+        { name: "x", shape: [1] },
+        { name: "shape", dtype: "int64", shape: [1] },
+      ],
+      outputs: [{ name: "y", shape: ["N"] }],
+      nodes: [{ op: "Expand", inputs: ["x", "shape"], outputs: ["y"] }],
+    });
+    await using session = await createSession(model, { device: "cpu" });
+    const expand = (length: number) =>
+      session.run({
+        inputs: new Map([
+          ["x", floats(1)],
+          ["shape", Value.fromTensor(Tensor.fromArray("int64", [1], [length]))],
+        ]),
+        outputs: new Map([["y", null]]),
+      });
+    await expect(expand(2 ** 50)).rejects.toThrow(code("TENSOR_OUT_OF_MEMORY"));
+    expect(await numbersOf((await expand(2)).get("y"))).toEqual([1, 1]);
+  });
+
   it("keeps runs of one session apart", async () => {
     await using session = await createSession(ARITHMETIC, { device: "cpu" });
     const runs = Array.from({ length: 20 }, async (_, i) => {
@@ -286,6 +310,24 @@ describe("Session.run() with a signal", () => {
 });
 
 describe("Session.dispose()", () => {
+  it("writes the profile of its runs", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "profile-"));
+    try {
+      const session = await createSession(ARITHMETIC, { device: "cpu", profilePrefix: join(folder, "run") });
+      await session.run({
+        inputs: new Map([
+          ["x", floats(1)],
+          ["y", floats(2)],
+        ]),
+        outputs: new Map([["sum", null]]),
+      });
+      await session.dispose();
+      expect(await readFile(session.profilePath!, "utf8")).toContain('"op_name" : "Add"');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   it("waits for runs that were asked for, and refuses later ones", async () => {
     const session = await createSession(SLOW, { device: "cpu" });
     const running = runSlow(session, 1000);
