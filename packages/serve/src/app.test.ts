@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import { type AppOptions, buildApp } from "./app.ts";
 import { createParrot } from "./fixtures/parrot.ts";
 
+/** With default options; the tests that share it leave nothing behind. */
+const app = await buildApp({ generator: createParrot() });
+
 const build = (options: Partial<AppOptions> = {}) => buildApp({ generator: createParrot(), ...options });
 
 const completion = (payload: object) => ({
@@ -26,8 +29,7 @@ const parseEvents = (body: string) => {
 };
 
 describe("buildApp()", () => {
-  it("does not listen", async () => {
-    const app = await build();
+  it("does not listen", () => {
     expect(app.server.listening).toBe(false);
   });
 
@@ -44,7 +46,7 @@ describe("buildApp()", () => {
 
 describe("GET /v1/models", () => {
   it("lists every model with its context length", async () => {
-    const response = await (await build()).inject("/v1/models");
+    const response = await app.inject("/v1/models");
     expect(response.json()).toEqual({
       object: "list",
       data: [
@@ -55,12 +57,12 @@ describe("GET /v1/models", () => {
   });
 
   it("finds a model whose id has a slash", async () => {
-    const response = await (await build()).inject("/v1/models/aviary%2Fmacaw");
+    const response = await app.inject("/v1/models/aviary%2Fmacaw");
     expect(response.json().id).toBe("aviary/macaw");
   });
 
   it("answers 404 for a model it does not have", async () => {
-    const response = await (await build()).inject("/v1/models/raven");
+    const response = await app.inject("/v1/models/raven");
     expect(response.statusCode).toBe(404);
     expect(response.json().error).toMatchObject({ code: "model_not_found", param: "model" });
   });
@@ -68,7 +70,7 @@ describe("GET /v1/models", () => {
 
 describe("POST /v1/completions", () => {
   it("continues the prompt and counts its tokens", async () => {
-    const response = await (await build()).inject(completion({ max_tokens: 2 }));
+    const response = await app.inject(completion({ max_tokens: 2 }));
     expect(response.statusCode).toBe(200);
     expect(response.json()).toMatchObject({
       id: expect.stringMatching(/^cmpl-/),
@@ -101,7 +103,7 @@ describe("POST /v1/completions", () => {
   });
 
   it("streams text, then the reason, then [DONE]", async () => {
-    const response = await (await build()).inject(completion({ stream: true }));
+    const response = await app.inject(completion({ stream: true }));
     expect(response.headers["content-type"]).toBe("text/event-stream; charset=utf-8");
     const events = parseEvents(response.body);
     expect(events.pop()).toBe("[DONE]");
@@ -145,7 +147,7 @@ describe("POST /v1/chat/completions", () => {
 
   it("opens a stream with the role and closes it with the usage on request", async () => {
     const payload = { stream: true, stream_options: { include_usage: true }, max_completion_tokens: 1 };
-    const events = parseEvents((await (await build()).inject(chat(payload))).body);
+    const events = parseEvents((await app.inject(chat(payload))).body);
     const id = events[0].id;
     expect(events).toMatchObject([
       { id, object: "chat.completion.chunk", choices: [{ delta: { role: "assistant" } }], usage: null },
@@ -178,7 +180,7 @@ describe("error envelope", () => {
       'messages.0.content.0.type must be one of "text".',
     ],
   ])("names the field for %s", async (_case, request, param, message) => {
-    const response = await (await build()).inject(request);
+    const response = await app.inject(request);
     expect(response.statusCode).toBe(400);
     const { error } = response.json();
     expect(error).toMatchObject({ type: "invalid_request_error", code: "invalid_value", param });
@@ -193,7 +195,7 @@ describe("error envelope", () => {
     ["response_format", { type: "json_object" }],
     ["tools", [{ type: "function" }]],
   ])("refuses %s: %o and says why", async (param, value) => {
-    const response = await (await build()).inject(completion({ [param]: value }));
+    const response = await app.inject(completion({ [param]: value }));
     expect(response.statusCode).toBe(400);
     expect(response.json().error).toMatchObject({
       code: "unsupported_parameter",
@@ -204,7 +206,7 @@ describe("error envelope", () => {
 
   it("accepts values without effect", async () => {
     const payload = { n: 1, echo: false, frequency_penalty: 0, logit_bias: {}, stop: null, user: "me" };
-    expect((await (await build()).inject(completion(payload))).statusCode).toBe(200);
+    expect((await app.inject(completion(payload))).statusCode).toBe(200);
   });
 
   it.each([
@@ -216,7 +218,7 @@ describe("error envelope", () => {
       /at least 1 in the completion/,
     ],
   ])("tells how far a request exceeds the context, case %#", async (request, param, message) => {
-    const response = await (await build()).inject(request);
+    const response = await app.inject(request);
     expect(response.statusCode).toBe(400);
     expect(response.json().error).toMatchObject({ code: "context_length_exceeded", param });
     expect(response.json().error.message).toMatch(message);
@@ -279,6 +281,15 @@ describe("error envelope", () => {
     const generator = { ...createParrot(), async *generate() {} };
     const response = await (await build({ generator })).inject(completion({}));
     expect(response.json().error).toMatchObject({ code: "generation_failed" });
+  });
+
+  it.each([undefined, null, "text", {}])("is a 500 even for a thrown %o", async (thrown) => {
+    const generator = createParrot(async () => {
+      throw thrown;
+    });
+    const response = await (await build({ generator })).inject(completion({}));
+    expect(response.statusCode).toBe(500);
+    expect(response.json().error.code).toBe("generation_failed");
   });
 
   it("is an internal error when counting tokens fails", async () => {

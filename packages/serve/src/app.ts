@@ -1,18 +1,15 @@
-// Builds the whole server as a value: routes, limits, errors and draining. Listening is in listen.ts.
+// Builds the whole server as a value: limits, errors and what is registered. Listening is in listen.ts.
 import { setMaxListeners } from "node:events";
 import fastify, { type FastifyInstance, type FastifyReply } from "fastify";
-import { createApiKeyCheck } from "./api-key.ts";
 import { answerClientError } from "./client-error.ts";
+import { drainOnClose } from "./drain.ts";
 import { ServeError } from "./errors.ts";
 import type { ServeContext } from "./generation.ts";
-import { InFlight } from "./in-flight.ts";
 import { type LoggerOptions, toFastifyLogger } from "./logging.ts";
 import { statusOf, toErrorEnvelope, toServeError } from "./openai-error.ts";
-import { AdmissionQueue, shuttingDown } from "./queue.ts";
-import { chatCompletionRoute } from "./routes/chat-completions.ts";
-import { completionRoute } from "./routes/completions.ts";
+import { AdmissionQueue } from "./queue.ts";
 import { healthRoute } from "./routes/health.ts";
-import { modelRoutes } from "./routes/models.ts";
+import { v1Routes } from "./routes/v1.ts";
 import type { TextGenerator } from "./text-generator.ts";
 
 /** Options of `buildApp()`; only the generator is required. */
@@ -37,9 +34,6 @@ export interface AppOptions {
 /** A client has this long to send a whole request; generating may take longer. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Aborted generations have this long to tell their clients before the connections are cut. */
-const ABORT_GRACE_MS = 1000;
-
 /**
  * A ready fastify instance that does not listen: use `listen()`, `app.inject()`, or mount it elsewhere.
  * Its `close()` answers new requests with 503, lets running ones finish, and aborts them after `drainTimeoutMs`.
@@ -59,15 +53,25 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   setMaxListeners(0, shutdown.signal);
   const context: ServeContext = { generator, queue, shutdownSignal: shutdown.signal };
 
-  const app = fastify({
+  const app = createServer({ bodyLimitBytes, logger });
+  drainOnClose(app, { queue, shutdown, drainTimeoutMs });
+  app.register(healthRoute, context);
+  app.register(v1Routes, { prefix: "/v1", context, apiKeys });
+  await app.ready();
+  return app;
+}
+
+/** A fastify instance without routes, whose every failure answers with the error envelope. */
+function createServer({ bodyLimitBytes, logger }: { bodyLimitBytes: number; logger: LoggerOptions }) {
+  const app: FastifyInstance = fastify({
     logger: toFastifyLogger(logger),
     bodyLimit: bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // While we drain, our own hook refuses with the right envelope; whatever is open after that is cut.
+    // While the app drains, its own hook refuses with the right envelope; whatever is open after that is cut.
     return503OnClosing: false,
+    forceCloseConnections: true,
     // Fastify applies this limit to the hook that drains, which has its own.
     pluginTimeout: 0,
-    forceCloseConnections: true,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => void sendError(error, reply),
@@ -79,32 +83,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     const message = `There is no ${request.method} ${request.url.split("?")[0]} here.`;
     return sendError(new ServeError("SERVE_ROUTE_UNKNOWN", message), reply);
   });
-  const inFlight = new InFlight();
-  app.addHook("onRequest", async (_request, reply) => inFlight.add(reply.raw));
-  app.addHook("preClose", async () => {
-    queue.close();
-    if (await inFlight.settle(drainTimeoutMs)) return;
-    shutdown.abort(shuttingDown());
-    await inFlight.settle(ABORT_GRACE_MS);
-  });
-
-  app.register(healthRoute, context);
-  app.register(
-    async (v1) => {
-      v1.addHook("onRequest", async () => {
-        if (queue.isClosed) throw shuttingDown();
-      });
-      if (apiKeys.length > 0) {
-        const checkApiKey = createApiKeyCheck(apiKeys);
-        v1.addHook("onRequest", async (request) => checkApiKey(request.headers.authorization));
-      }
-      v1.register(modelRoutes, context);
-      v1.register(completionRoute, context);
-      v1.register(chatCompletionRoute, context);
-    },
-    { prefix: "/v1" },
-  );
-  await app.ready();
   return app;
 }
 

@@ -6,7 +6,7 @@ import { ServeError } from "./errors.ts";
 
 /** Options of `listen()`. */
 export interface ListenOptions {
-  /** Default: `127.0.0.1`, so that only this machine is served. */
+  /** An address. Default: `127.0.0.1`, so that only this machine is served; `localhost` would drain one of its two listeners only. */
   readonly host?: string;
   /** 0 takes any free port. Default: 8000. */
   readonly port?: number;

@@ -62,7 +62,7 @@ export interface ErrorEnvelope {
 /** The same error in our vocabulary; what is not known becomes `SERVE_INTERNAL`, keeping its cause. */
 export function toServeError(error: unknown): ServeError {
   if (error instanceof ServeError) return error;
-  const { code = "", validation } = error as Partial<FastifyError>;
+  const { code = "", validation } = (error ?? {}) as Partial<FastifyError>;
   if (validation !== undefined) return fromValidation(validation, error);
   const known = FASTIFY_ERRORS[code];
   if (known !== undefined) return new ServeError(known[0], known[1], { cause: error });
