@@ -1,8 +1,55 @@
-export { type ConversationTemplate, VICUNA_V1_1 } from "./chat-template.ts";
-export { type LlamaConfig, llamaParameterShapes, parameterCount, parseLlamaConfig } from "./config.ts";
-export { MODEL_ERROR_CODES, ModelError, type ModelErrorCode } from "./errors.ts";
+export {
+  type ChatMessage,
+  type ChatTemplateOptions,
+  type ConversationTemplate,
+  renderChatTemplate,
+  VICUNA_V1_1,
+} from "./chat-template.ts";
+export {
+  formatLlamaConfig,
+  type Llama3RopeScaling,
+  type LlamaConfig,
+  llamaParameterShapes,
+  parameterCount,
+  parseLlamaConfig,
+} from "./config.ts";
+export { MODEL_ERROR_CODES, ModelError, type ModelErrorCode, type ModelErrorOptions } from "./errors.ts";
+export { type SamplingOptions, sampleToken } from "./generate/sampler.ts";
+export type { Loglikelihood, LoglikelihoodRequest } from "./generate/scoring.ts";
+export { createStopFilter, type FinishReason, type StopFilter } from "./generate/stopping.ts";
+export {
+  createLanguageModel,
+  type GenerateBatchOptions,
+  type GenerateOptions,
+  type LanguageModel,
+  type LanguageModelOptions,
+  type LanguageModelParts,
+  type LoglikelihoodOptions,
+  loadLanguageModel,
+} from "./language-model.ts";
 export { type Linear, linear } from "./layers/linear.ts";
 export { type LlamaOptions, llamaHead, llamaHidden, llamaLogits, type Parameters } from "./llama.ts";
-export { readTokenizer, type Tokenizer } from "./tokenizer.ts";
-export { readCheckpoint, writeCheckpoint } from "./weights/checkpoint.ts";
-export { readSafetensors, type TensorToWrite, writeSafetensors } from "./weights/safetensors.ts";
+export type { IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
+export {
+  createTokenizer,
+  type DecodeOptions,
+  type EncodeOptions,
+  readTokenizer,
+  type Tokenizer,
+  type TokenizerFiles,
+} from "./tokenizer.ts";
+export {
+  type Checkpoint,
+  type CheckpointMismatch,
+  type CheckpointWeight,
+  type CheckpointWeights,
+  readCheckpoint,
+  writeCheckpoint,
+} from "./weights/checkpoint.ts";
+export {
+  readSafetensors,
+  type SafetensorsFile,
+  type TensorToWrite,
+  writeSafetensors,
+} from "./weights/safetensors.ts";
+export type { SafetensorsEntry } from "./weights/safetensors-header.ts";
