@@ -24,7 +24,7 @@ export function toFastifyLogger(options: LoggerOptions): NonNullable<FastifyServ
 }
 
 /** An error for the log. The message of an error that is not ours is left out: it might quote its input. */
-export function serializeError(error: unknown): LoggedError {
+function serializeError(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: "", stack: "" };
   const { code } = error as { code?: unknown };
   const frames = (error.stack ?? "").split("\n").filter((line) => /^ {4}at /.test(line));

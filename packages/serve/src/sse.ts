@@ -4,10 +4,10 @@ import type { FastifyBaseLogger, FastifyReply } from "fastify";
 import { statusOf, toErrorEnvelope, toServeError } from "./openai-error.ts";
 
 /** The event that ends a complete stream; a failed one ends without it. */
-export const DONE_EVENT = "data: [DONE]\n\n";
+const DONE_EVENT = "data: [DONE]\n\n";
 
 /** One event carrying a JSON value. */
-export function formatEvent(value: unknown): string {
+function formatEvent(value: unknown): string {
   return `data: ${JSON.stringify(value)}\n\n`;
 }
 
