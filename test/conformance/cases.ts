@@ -1,5 +1,6 @@
 // The operation cases, as data: a function of tracers and the shapes of its arguments, random, non-square and batched.
 import {
+  attention,
   cachedAttention,
   crossEntropy,
   gelu,
@@ -7,6 +8,7 @@ import {
   rmsNorm,
   silu,
   softmax,
+  swiglu,
   Tensor,
   type Tracer,
 } from "@flacuna/tensor";
@@ -78,6 +80,12 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
   ["gelu", gelu, [[7]]],
   ["rmsNorm", (x, w) => rmsNorm(x, w, 1e-5), [[2, 3, 4], [4]]],
   ["crossEntropy", (x) => crossEntropy(x, ops.constant(Tensor.fromArray("int64", [3], [4, 0, 2]))), [[3, 5]]],
+  ["swiglu", swiglu, [[2, 3], [2, 3]]],
+  [
+    "attention",
+    (q, key, value, bias) => attention(q, { key, value, bias }),
+    [[2, 2, 3, 4, 5], [2, 2, 6, 5], [2, 2, 6, 5], [4, 6]],
+  ],
   ["cachedAttention", attend(2), [[1, 2, 32], [1, 2, 6, 4], [1, 2, 6, 4]]],
   ["cachedAttention, fused", attend(8), [[1, 2, 128], [1, 2, 6, 16], [1, 2, 6, 16]]],
 ];

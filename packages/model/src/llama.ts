@@ -2,7 +2,7 @@
 // tokens and a cache. No files, no sampling.
 import { add, cachedAttention, concat, type Dim, gather, rmsNorm, type Tracer } from "@flacuna/tensor";
 import type { LlamaConfig } from "./config.ts";
-import { attention, causalMask, type Projected } from "./layers/attention.ts";
+import { causalBias, type Projected, selfAttention } from "./layers/attention.ts";
 import { feedForward } from "./layers/feed-forward.ts";
 import { type Linear, linear as plainLinear } from "./layers/linear.ts";
 import { type Rotary, rotaryAngles } from "./layers/rotary.ts";
@@ -34,9 +34,9 @@ export function llamaHidden(
   const T = inputs.inputIds.shape[1]!;
   const { headDim } = config;
   const rotary = rotaryAngles(T, rotaryOptions(config));
-  const mask = causalMask(T);
+  const bias = causalBias(T);
   return decoder(config, params, inputs.inputIds, options, (_, projected) =>
-    attention(projected, { headDim, rotary, mask }),
+    selfAttention(projected, { headDim, rotary, bias }),
   );
 }
 

@@ -1,9 +1,11 @@
 export { Executable, compile, type CompileOptions, type OperatorCount, type RunOptions } from "./compile.ts";
 export type { Attributes, Composite, TensorSpec } from "./composite.ts";
+export { attention } from "./composites/attention.ts";
 export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
 export { crossEntropy } from "./composites/cross-entropy.ts";
 export { rmsNorm } from "./composites/rms-norm.ts";
 export { logSoftmax, softmax } from "./composites/softmax.ts";
+export { swiglu } from "./composites/swiglu.ts";
 export {
   allocateArray,
   type DType,

@@ -1,5 +1,5 @@
 // The gated feed-forward block. Knows neither weights nor configuration.
-import { mul, silu, type Tracer } from "@flacuna/tensor";
+import { swiglu, type Tracer } from "@flacuna/tensor";
 
 /**
  * down(silu(gate(x)) · up(x))
@@ -13,7 +13,7 @@ export function feedForward(
   projections: { readonly gate: Projection; readonly up: Projection; readonly down: Projection },
 ): Tracer {
   const { gate, up, down } = projections;
-  return down(mul(silu(gate(x)), up(x)));
+  return down(swiglu(gate(x), up(x)));
 }
 
 /** A linear map of the last axis. */

@@ -123,7 +123,7 @@ export function formatSafetensorsHeader(
 }
 
 /** Bytes of a tensor of `shape`. */
-export function byteLength(dtype: DType, shape: readonly number[]): number {
+function byteLength(dtype: DType, shape: readonly number[]): number {
   return shape.reduce((product, axis) => product * axis, DTYPES[dtype].byteWidth);
 }
 

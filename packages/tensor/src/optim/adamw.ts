@@ -13,6 +13,8 @@ export interface AdamWOptions {
   readonly eps?: number;
   /** decoupled: parameters shrink by learningRate · weightDecay per step */
   readonly weightDecay?: number;
+  /** which parameters decay, by path; all by default */
+  readonly decays?: (path: string) => boolean;
 }
 
 /** The optimiser's state: first and second moments in the parameters' shapes, and the number of steps taken. */
@@ -40,15 +42,16 @@ export interface Optimizer {
  *
  * @see Loshchilov & Hutter 2019, algorithm 2; torch.optim.AdamW
  */
-export function adamW({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 }: AdamWOptions = {}): Optimizer {
+export function adamW(options: AdamWOptions = {}): Optimizer {
+  const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, decays = () => true } = options;
   const zeros = (parameters: unknown) =>
     mapTree(parameters, isTensorSpec, ({ dtype, shape }: TensorSpec) => Tensor.zeros(dtype, shape as readonly number[]));
 
-  function updateOne(gradient: Tracer, mean: Tracer, variance: Tracer, parameter: Tracer, rates: Rates) {
+  function updateOne([gradient, mean, variance, parameter]: Quartet, path: string, rates: Rates) {
     const newMean = add(mul(mean, beta1), mul(gradient, 1 - beta1));
     const newVariance = add(mul(variance, beta2), mul(mul(gradient, gradient), 1 - beta2));
     const denominator = add(mul(sqrt(newVariance), rates.inverseDeviation), eps);
-    const decayed = weightDecay === 0 ? parameter : mul(parameter, rates.decay);
+    const decayed = weightDecay === 0 || !decays(path) ? parameter : mul(parameter, rates.decay);
     return { mean: newMean, variance: newVariance, parameter: sub(decayed, mul(div(newMean, denominator), rates.step)) };
   }
 
@@ -63,7 +66,9 @@ export function adamW({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 
         inverseDeviation: cast(div(1, sqrt(correction(beta2))), "float32"),
         decay: cast(sub(1, mul(rate, weightDecay)), "float32"),
       };
-      const updated = zipTrees([gradients, state.mean, state.variance, parameters], ([g, m, v, p]) => updateOne(g!, m!, v!, p!, rates));
+      const updated = zipTrees([gradients, state.mean, state.variance, parameters], (leaves, path) =>
+        updateOne(leaves as Quartet, path, rates),
+      );
       const pick = (name: "mean" | "variance" | "parameter") => {
         let next = 0;
         return mapTree(parameters, isTracer, () => updated[next++]![name]);
@@ -72,6 +77,8 @@ export function adamW({ beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0 
     },
   };
 }
+
+type Quartet = readonly [gradient: Tracer, mean: Tracer, variance: Tracer, parameter: Tracer];
 
 interface Rates {
   readonly step: Tracer;

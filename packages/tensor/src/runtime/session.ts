@@ -1,11 +1,12 @@
 // `createSession` and `Session`: a model ready to run, its runs one after another on a thread of their own.
 // Knows ONNX bytes and values, not programs.
 import { TensorError } from "../errors.ts";
-import { create, type Pointer, readNumber, readPointers, readString } from "./c-api.ts";
+import { create, type OutPointer, type Pointer, readNumber, readPointers, readString } from "./c-api.ts";
 import { type Device, memoryInfo } from "./device.ts";
 import { Gate, nativeCallGate } from "./gate.ts";
 import { addInitializers } from "./initializers.ts";
 import { loadRuntime, type Runtime } from "./library.ts";
+import { forgottenObjects, NativeObject } from "./native-object.ts";
 import { checkBindings, type Ports, readPorts } from "./ports.ts";
 import { holdPrepackedWeights, type PrepackedWeights } from "./prepacked-weights.ts";
 import { type SessionSettings, withSessionOptions } from "./session-options.ts";
@@ -125,7 +126,7 @@ function isCausedBy(signal: AbortSignal | undefined, error: unknown): boolean {
   return error === signal.reason || (error instanceof TensorError && error.code === "TENSOR_RUNTIME");
 }
 
-/** A loaded model; made by `createSession`. Dispose it when done. */
+/** A loaded model; made by `createSession`. Dispose it when done; a forgotten one is released by garbage collection. */
 export class Session implements AsyncDisposable {
   readonly device: Device;
   /** The model's declared inputs and outputs, by name. */
@@ -135,7 +136,7 @@ export class Session implements AsyncDisposable {
   readonly #pointer: Pointer;
   readonly #runOptions: Pointer;
   readonly #isProfiling: boolean;
-  readonly #releaseHeld: () => void;
+  readonly #releaseAll: () => Promise<void>;
   /** Lets one run in at a time: a second one would compete for the same threads, and may share values with the first. */
   readonly #gate = new Gate(1);
   #disposal: Promise<void> | undefined;
@@ -153,11 +154,19 @@ export class Session implements AsyncDisposable {
     this.#runtime = runtime;
     this.#pointer = pointer;
     this.#isProfiling = options.profilePrefix !== undefined;
-    this.#releaseHeld = releaseHeld;
     this.device = options.device;
     this.inputs = inputs;
     this.outputs = outputs;
-    this.#runOptions = create((out) => runtime.api.CreateRunOptions(out));
+    const { api } = runtime;
+    const runOptions = create((out) => api.CreateRunOptions(out));
+    this.#runOptions = runOptions;
+    this.#releaseAll = async () => {
+      await nativeCallGate.run(() => api.asyncRelease("ReleaseSession", pointer));
+      api.ReleaseRunOptions(runOptions);
+      releaseHeld();
+    };
+    const releaseAll = this.#releaseAll;
+    forgottenObjects.register(this, new NativeObject(pointer, () => void releaseAll()), this);
   }
 
   get inputNames(): readonly string[] {
@@ -253,12 +262,10 @@ export class Session implements AsyncDisposable {
     const made = new Map<string, Value>();
     if ([...outputs.values()].every((pointer) => pointer !== null)) return made;
     const { api, allocator } = this.#runtime;
-    let list: Pointer | undefined;
-    const count = readNumber((size) => {
-      list = create((out) => api.GetBoundOutputValues(binding, allocator, out, size));
-    });
-    const pointers = readPointers(list!, count);
-    api.AllocatorFree(allocator, list!);
+    const list: OutPointer = [null];
+    const count = readNumber((out) => api.GetBoundOutputValues(binding, allocator, list, out));
+    const pointers = readPointers(list[0]!, count);
+    api.AllocatorFree(allocator, list[0]);
     [...outputs].forEach(([name, given], index) => {
       const pointer = pointers[index]!;
       if (given === null) made.set(name, adoptValue(this.#runtime, pointer, this.device));
@@ -274,9 +281,8 @@ export class Session implements AsyncDisposable {
       this.#profilePath = readString(path);
       api.AllocatorFree(allocator, path);
     }
-    await nativeCallGate.run(() => api.asyncRelease("ReleaseSession", this.#pointer));
-    api.ReleaseRunOptions(this.#runOptions);
-    this.#releaseHeld();
+    forgottenObjects.unregister(this);
+    await this.#releaseAll();
   }
 }
 
