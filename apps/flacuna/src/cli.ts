@@ -1,1 +1,21 @@
-export {};
+#!/usr/bin/env node
+// The command line: parse arguments, choose a command, turn an error into one line and an exit code. No logic.
+import { Command } from "commander";
+import { addPretrain } from "./commands/pretrain.ts";
+
+const abort = new AbortController();
+process.once("SIGINT", () => abort.abort(new Error("interrupted")));
+process.once("SIGTERM", () => abort.abort(new Error("terminated")));
+
+const program = new Command("flacuna")
+  .description("Reproduce Flacuna (arXiv 2307.02053): fine-tune a chat model on FLAN-MINI with LoRA, score it, serve it.")
+  .showHelpAfterError();
+addPretrain(program, abort.signal);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const { code, message } = error as { code?: string; message: string };
+  process.stderr.write(`flacuna: ${code === undefined ? "" : `${code}: `}${message}\n`);
+  process.exitCode = abort.signal.aborted ? 130 : 1;
+}

@@ -112,7 +112,7 @@ function sheetDocument(source: Source, random: RandomStream): string {
 
 function problemChat(source: Source, random: RandomStream): ChatMessage[] {
   const withCue = random.chance(0.3);
-  return Array.from({ length: random.integer(1, 4) }).flatMap(() => {
+  return Array.from({ length: random.integer(2, 5) }).flatMap(() => {
     const { text, answer } = drawAnswered(source, random, drawFamily(source, random));
     return [
       { from: "human", value: withCue ? `${text}\nAnswer:` : text },
