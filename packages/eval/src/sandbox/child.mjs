@@ -14,7 +14,7 @@ const TAIL_CHARACTERS = 2000;
 const WASM_PAGE_BYTES = 65536;
 
 const limits = { memoryBytes: Number(memoryLimitBytes), outputBytes: Number(outputLimitBytes) };
-const seen = { outputBytes: 0, tail: "", memoryRefused: false };
+const seen = { outputBytes: 0, fileBytes: 0, tail: "", memoryRefused: false };
 
 /** Refuses to let the interpreter's memory grow past the limit; Python sees a MemoryError. */
 function limitMemory() {
@@ -29,13 +29,14 @@ function limitMemory() {
   };
 }
 
-/** Counts the bytes of in-memory files, which live outside the interpreter's memory, against the same limit. */
+/** Counts the bytes of in-memory files, which live outside the interpreter's memory, against half as much again. */
 function limitFiles(/** @type {any} */ memoryFiles) {
   for (const name of ["expandFileStorage", "resizeFileStorage"]) {
     const resize = memoryFiles[name];
-    memoryFiles[name] = (/** @type {unknown} */ node, /** @type {number} */ sizeBytes) => {
-      if (sizeBytes > limits.memoryBytes / 8)
-        finish({ status: "memory", stderrTail: "in-memory file too large" });
+    memoryFiles[name] = (/** @type {{ contents?: Uint8Array }} */ node, /** @type {number} */ sizeBytes) => {
+      seen.fileBytes += Math.max(0, sizeBytes - (node.contents?.length ?? 0));
+      if (seen.fileBytes > limits.memoryBytes / 2)
+        finish({ status: "memory", stderrTail: "in-memory files too large" });
       return resize(node, sizeBytes);
     };
   }

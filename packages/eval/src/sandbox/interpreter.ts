@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { EvalError } from "../errors.ts";
 import type { Launch } from "./launch.ts";
 import type { ProgramResult, ProgramStatus } from "./python-sandbox.ts";
+import { watchResidentMemory } from "./resident-memory.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface InterpreterLimits {
@@ -17,6 +18,8 @@ export interface Interpreter {
   kill(): void;
 }
 
+/** What the engine, the compiled interpreter and its snapshot take besides Python's own memory, generously. */
+const OVERHEAD_BYTES = 512 * 1024 * 1024;
 const READY = "ready\n";
 const TAIL_CHARACTERS = 2000;
 /** Far above one report; more than this is not ours. */
@@ -49,16 +52,21 @@ export async function startInterpreter(
   return {
     kill: () => killGroup(child),
     async run(program, timeoutMs) {
-      let isLate = false;
-      const timer = setTimeout(() => {
-        isLate = true;
+      let stopped: ProgramStatus | undefined;
+      const stop = (status: ProgramStatus) => {
+        stopped = status;
         killGroup(child);
-      }, timeoutMs);
+      };
+      const timer = setTimeout(stop, timeoutMs, "timeout");
+      const unwatch = watchResidentMemory(child.pid as number, limits.memoryLimitBytes + OVERHEAD_BYTES, () =>
+        stop("memory"),
+      );
       child.stdin!.end(program);
       const { report, stderrTail, isKilled } = await wire.ended;
       clearTimeout(timer);
+      unwatch();
       // A report that made it out before the kill counts: the program was in time, the timer was not.
-      return report ?? { status: endStatus(isLate, isKilled), stderrTail };
+      return report ?? { status: stopped ?? (isKilled ? "memory" : "failed"), stderrTail };
     },
   };
 }
@@ -66,7 +74,7 @@ export async function startInterpreter(
 interface Ending {
   readonly report: ProgramResult | undefined;
   readonly stderrTail: string;
-  /** Ended by a signal that neither the timer nor the program's report explains. */
+  /** Ended by a signal; if it was not ours, V8 gave up because its own heap was full. */
   readonly isKilled: boolean;
 }
 
@@ -100,11 +108,6 @@ function listen(child: ChildProcess): { ready: Promise<void>; ended: Promise<End
     });
   });
   return { ready, ended };
-}
-
-function endStatus(isLate: boolean, isKilled: boolean): ProgramStatus {
-  if (isLate) return "timeout";
-  return isKilled ? "memory" : "failed"; // V8 aborts when its own heap is full.
 }
 
 function parseReport(line: string): ProgramResult | undefined {

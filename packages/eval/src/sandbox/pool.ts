@@ -27,6 +27,18 @@ const MIB = 1024 * 1024;
  * @throws EvalError `EVAL_SANDBOX_UNAVAILABLE` when no process starts, `EVAL_SANDBOX_UNSAFE` when an escape works here
  */
 export async function createPythonSandbox(options: PythonSandboxOptions = {}): Promise<PythonSandbox> {
+  const sandbox = await createUntestedSandbox(options);
+  try {
+    await requireSafe(sandbox);
+  } catch (error) {
+    await sandbox.dispose();
+    throw error;
+  }
+  return sandbox;
+}
+
+/** The same sandbox before its self-test; for the self-test's own tests. */
+export async function createUntestedSandbox(options: PythonSandboxOptions): Promise<PythonSandbox> {
   const { concurrency = Math.min(4, availableParallelism()) } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new EvalError("EVAL_OPTION_INVALID", "concurrency", {
@@ -35,15 +47,7 @@ export async function createPythonSandbox(options: PythonSandboxOptions = {}): P
     });
   }
   const launch = findLaunch();
-  const snapshot = await createSnapshot(launch);
-  const sandbox = new InterpreterPool(launch, snapshot, concurrency, options);
-  try {
-    await requireSafe(sandbox);
-  } catch (error) {
-    await sandbox.dispose();
-    throw error;
-  }
-  return sandbox;
+  return new InterpreterPool(launch, await createSnapshot(launch), concurrency, options);
 }
 
 class InterpreterPool implements PythonSandbox {
