@@ -15,7 +15,8 @@ export {
 } from "./config.ts";
 export { MODEL_ERROR_CODES, ModelError, type ModelErrorCode, type ModelErrorOptions } from "./errors.ts";
 export { type SamplingOptions, sampleToken } from "./generate/sampler.ts";
-export type { Loglikelihood, LoglikelihoodRequest } from "./generate/scoring.ts";
+export type { Loglikelihood } from "./generate/scoring.ts";
+export type { LoglikelihoodRequest } from "./generate/scoring-plan.ts";
 export { createStopFilter, type FinishReason, type StopFilter } from "./generate/stopping.ts";
 export {
   createLanguageModel,

@@ -142,6 +142,18 @@ describe("generateBatch()", () => {
     }
   });
 
+  it("gives prompts with a common beginning what each gets alone", async () => {
+    const shot = [1, 9, 8, 7, 6, 5, 4, 3, 9, 8];
+    const prompts = [[...shot, 11, 12], shot, [...shot, 11], [...shot, 20, 21, 22], shot, [1, 9, 8]];
+    const options = { maxNewTokens: 8, ...endless };
+    const wide = createLanguageModel({ config: TOY, weights: source, tokenizer }, { threads: 1 });
+    const together = await wide.generateBatch(prompts, options);
+    await wide.dispose();
+    const alone = [];
+    for (const prompt of prompts) alone.push((await collect(prompt, options)).ids);
+    expect(together).toEqual(alone);
+  });
+
   it("takes options per prompt", async () => {
     const perPrompt = [{ maxNewTokens: 2 }, { seed: 1 }, { seed: 2 }];
     const options = { maxNewTokens: 10, temperature: 1, ...endless };
@@ -172,9 +184,12 @@ describe("loglikelihood()", () => {
     { contextIds: [1], continuationIds: [20, 21, 22, 23, 24, 25, 26] },
     { contextIds: [1, 5, 6], continuationIds: [7, 8, 11] },
     { contextIds: [1, 5, 6, 7], continuationIds: [] },
+    { contextIds: [1, 5, 6, 7, 8], continuationIds: [9, 10, 11] },
+    { contextIds: [1, 5, 6, 7, 8], continuationIds: [9, 12] },
+    { contextIds: [1, 30, 31, 32], continuationIds: [33] },
   ];
 
-  it("is the sum of the log-softmax of recomputed logits, whatever the request is batched with", async () => {
+  it("is the sum of the log-softmax of recomputed logits, whatever the request is batched or chained with", async () => {
     const scores = await model.loglikelihood(requests);
     for (const [i, { contextIds, continuationIds }] of requests.entries()) {
       const logits = await recompute([...contextIds, ...continuationIds]);

@@ -8,7 +8,8 @@ import { type GenerationRequest, generateTogether, generateTokens } from "./gene
 import { nextTokenProgram, scoringProgram } from "./generate/programs.ts";
 import { RotaryTables } from "./generate/rotary-tables.ts";
 import type { SamplingOptions } from "./generate/sampler.ts";
-import { type Loglikelihood, type LoglikelihoodRequest, scoreContinuations } from "./generate/scoring.ts";
+import { type Loglikelihood, scoreContinuations } from "./generate/scoring.ts";
+import type { LoglikelihoodRequest } from "./generate/scoring-plan.ts";
 import { createStopRule, type FinishReason } from "./generate/stopping.ts";
 import { type LlamaOptions, rotaryOptions } from "./llama.ts";
 import { readTokenizer, type Tokenizer } from "./tokenizer.ts";

@@ -1,11 +1,12 @@
 // A compiled next-token program with its cache as a `NextTokenModel`: one run per step, the cache written in place.
-import { type Device, type Executable, type FloatDType, Tensor, type Value } from "@flacuna/tensor";
+import type { Device, Executable, FloatDType, Value } from "@flacuna/tensor";
 import type { LlamaConfig } from "../config.ts";
 import { ModelError } from "../errors.ts";
 import { KvCache } from "../kv-cache.ts";
-import type { Rotary } from "../layers/rotary.ts";
+import { planSuffixes } from "./common-prefix.ts";
 import type { DecodingBatch, NextTokenModel } from "./next-token-model.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
+import { lengthArguments, padRight } from "./step-arguments.ts";
 
 /** What a decoder is made of. */
 export interface CachedDecoderParts {
@@ -21,13 +22,15 @@ export interface CachedDecoderParts {
 export function createCachedDecoder(parts: CachedDecoderParts): NextTokenModel {
   return {
     async start(prompts, { capacity, signal }) {
-      const { config, rotaryTables, dtype, device } = parts;
-      const rotary = rotaryTables.atLeast(capacity);
+      const { config, dtype, device } = parts;
       const cache = new KvCache(config, { batchSize: prompts.length, capacity, dtype, device });
       try {
-        const batch = new CachedBatch(parts, { prompts, capacity, cache, rotary });
-        await batch.run(padRight(prompts), signal);
-        return batch;
+        const logits =
+          sharesMuch(prompts) && device === "cpu"
+            ? await readBySuffixes(parts, cache, { prompts, signal })
+            : await readTogether(parts, cache, { prompts, signal });
+        const lengths = prompts.map(({ length }) => length);
+        return new CachedBatch(parts, { cache, capacity, lengths, logits });
       } catch (error) {
         cache.dispose();
         throw error;
@@ -36,51 +39,29 @@ export function createCachedDecoder(parts: CachedDecoderParts): NextTokenModel {
   };
 }
 
-/** [B, T] int64: the sequences padded on the right to the longest. */
-export function padRight(sequences: readonly (readonly number[])[]): Tensor<"int64"> {
-  const width = Math.max(...sequences.map(({ length }) => length));
-  const data = new BigInt64Array(sequences.length * width);
-  for (const [row, ids] of sequences.entries()) {
-    for (const [column, id] of ids.entries()) data[row * width + column] = BigInt(id);
-  }
-  return new Tensor("int64", [sequences.length, width], data);
-}
-
-/** The arguments that tell a program how long its sequences are. */
-export function lengthArguments(lengths: readonly number[]) {
-  return {
-    lastPosition: Tensor.fromArray(
-      "int32",
-      [lengths.length],
-      lengths.map((length) => length - 1),
-    ),
-    totalLength: Tensor.fromArray("int32", [], [Math.max(...lengths)]),
-  };
-}
-
 class CachedBatch implements DecodingBatch {
   readonly #parts: CachedDecoderParts;
   readonly #cache: KvCache;
-  readonly #rotary: Rotary<Value>;
   readonly #capacity: number;
   /** Tokens of each sequence in the cache. */
-  #lengths: number[];
-  #logits = new Float32Array();
+  #lengths: readonly number[];
+  /** [B, V] */
+  #logits: Float32Array;
 
   constructor(
     parts: CachedDecoderParts,
     state: {
-      readonly prompts: readonly (readonly number[])[];
-      readonly capacity: number;
       readonly cache: KvCache;
-      readonly rotary: Rotary<Value>;
+      readonly capacity: number;
+      readonly lengths: readonly number[];
+      readonly logits: Float32Array;
     },
   ) {
     this.#parts = parts;
     this.#cache = state.cache;
-    this.#rotary = state.rotary;
     this.#capacity = state.capacity;
-    this.#lengths = state.prompts.map(({ length }) => length);
+    this.#lengths = state.lengths;
+    this.#logits = state.logits;
   }
 
   logitsOf(row: number): Float32Array {
@@ -99,29 +80,83 @@ class CachedBatch implements DecodingBatch {
         `step: the cache holds ${this.#capacity} tokens and is full`,
       );
     }
+    const sequences = tokens.map((token) => [token]);
+    this.#logits = await run(this.#parts, this.#cache, { sequences, lengths, signal: options.signal });
     this.#lengths = lengths;
-    await this.run(padRight(tokens.map((token) => [token])), options.signal);
-  }
-
-  /** Feeds tokens that `#lengths` counts already. */
-  async run(inputIds: Tensor, signal: AbortSignal | undefined): Promise<void> {
-    const { executable } = this.#parts;
-    const inputs = {
-      inputIds,
-      ...lengthArguments(this.#lengths),
-      rotary: this.#rotary,
-      cache: this.#cache.layers,
-    };
-    const options = { into: this.#cache.outputs(), ...(signal && { signal }) };
-    const { logits } = (await executable.run([inputs], options)) as { readonly logits: Value };
-    try {
-      this.#logits = (await logits.toTensor()).data as Float32Array<ArrayBuffer>;
-    } finally {
-      logits.dispose();
-    }
   }
 
   dispose(): void {
     this.#cache.dispose();
+  }
+}
+
+/** Prompts to read, and how to stop. */
+interface Reading {
+  readonly prompts: readonly (readonly number[])[];
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Reads the prompts side by side, padded. */
+function readTogether(
+  parts: CachedDecoderParts,
+  cache: KvCache,
+  { prompts, signal }: Reading,
+): Promise<Float32Array> {
+  const lengths = prompts.map(({ length }) => length);
+  return run(parts, cache, { sequences: prompts, lengths, signal });
+}
+
+/**
+ * Reads the prompts one after another in a cache of their own, each from where it differs from the one before, and
+ * copies what it computed: few-shot prompts share most of their tokens.
+ */
+async function readBySuffixes(
+  parts: CachedDecoderParts,
+  cache: KvCache,
+  { prompts, signal }: Reading,
+): Promise<Float32Array> {
+  const { config, dtype, device } = parts;
+  const capacity = Math.max(...prompts.map(({ length }) => length));
+  using scratch = new KvCache(config, { batchSize: 1, capacity, dtype, device });
+  const logits = new Float32Array(prompts.length * config.vocabSize);
+  for (const { index, start } of planSuffixes(prompts)) {
+    const ids = prompts[index]!;
+    const row = await run(parts, scratch, { sequences: [ids.slice(start)], lengths: [ids.length], signal });
+    logits.set(row, index * config.vocabSize);
+    await cache.copyRow(index, scratch, ids.length);
+  }
+  return logits;
+}
+
+/** True when at least half of the prompts' tokens need not be computed, one prompt after another. */
+function sharesMuch(prompts: readonly (readonly number[])[]): boolean {
+  if (prompts.length === 1) return false;
+  const shared = planSuffixes(prompts).reduce((sum, { start }) => sum + start, 0);
+  return 2 * shared >= prompts.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Appends `sequences` to the cache, which then holds `lengths` tokens of each; returns the logits [B, V]. */
+async function run(
+  { executable, rotaryTables }: CachedDecoderParts,
+  cache: KvCache,
+  step: {
+    readonly sequences: readonly (readonly number[])[];
+    readonly lengths: readonly number[];
+    readonly signal: AbortSignal | undefined;
+  },
+): Promise<Float32Array> {
+  const { sequences, lengths, signal } = step;
+  const inputs = {
+    inputIds: padRight(sequences),
+    ...lengthArguments(lengths),
+    rotary: rotaryTables.atLeast(Math.max(...lengths)),
+    cache: cache.layers,
+  };
+  const options = { into: cache.outputs(), ...(signal && { signal }) };
+  const { logits } = (await executable.run([inputs], options)) as { readonly logits: Value };
+  try {
+    return (await logits.toTensor()).data as Float32Array;
+  } finally {
+    logits.dispose();
   }
 }

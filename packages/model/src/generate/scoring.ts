@@ -1,17 +1,12 @@
-// Log-probabilities of given continuations, in batches. Knows token ids only.
-import { type Device, type Executable, type FloatDType, Tensor, type Value } from "@flacuna/tensor";
+// Log-probabilities of given continuations: runs the scoring program as planned and adds up. Knows token ids only.
+import type { Device, Executable, FloatDType, Value } from "@flacuna/tensor";
 import type { LlamaConfig } from "../config.ts";
 import { KvCache } from "../kv-cache.ts";
-import { type BatchLimits, batchByLength } from "./batching.ts";
-import { lengthArguments, padRight } from "./cached-decoder.ts";
+import type { BatchLimits } from "./batching.ts";
+import { commonLength } from "./common-prefix.ts";
 import type { RotaryTables } from "./rotary-tables.ts";
-
-/** A continuation to score. */
-export interface LoglikelihoodRequest {
-  /** One token at least, the beginning of sequence for lack of another. */
-  readonly contextIds: readonly number[];
-  readonly continuationIds: readonly number[];
-}
+import { type LoglikelihoodRequest, planScoring, type ScoredSequence } from "./scoring-plan.ts";
+import { integers, lengthArguments, padRight } from "./step-arguments.ts";
 
 /** The score of a continuation. */
 export interface Loglikelihood {
@@ -31,17 +26,7 @@ export interface ScoringParts {
   readonly device: Device;
 }
 
-/** A sequence to run, and who reads what from it: requests that differ in their last token alone share one. */
-interface Sequence {
-  readonly ids: readonly number[];
-  readonly readers: {
-    readonly request: number;
-    readonly first: number;
-    readonly targets: readonly number[];
-  }[];
-}
-
-/** The scores of `requests`, in their order. */
+/** The scores of `requests`, in their order; an empty continuation is certain. */
 export async function scoreContinuations(
   parts: ScoringParts,
   requests: readonly LoglikelihoodRequest[],
@@ -51,79 +36,86 @@ export async function scoreContinuations(
   },
 ): Promise<Loglikelihood[]> {
   const results: Loglikelihood[] = requests.map(() => ({ logProbNats: 0, isGreedy: true }));
-  const sequences = shareSequences(requests);
+  const { batches, chains } = planScoring(requests, options);
   let done = requests.filter(({ continuationIds }) => continuationIds.length === 0).length;
-  for (const batch of batchByLength(
-    sequences.map(({ ids }) => ids.length),
-    options,
-  )) {
-    const members = batch.map((index) => sequences[index]!);
-    const scores = await scoreBatch(parts, members, options.signal);
+  const take = (scores: ReadonlyMap<number, Loglikelihood>): void => {
     for (const [request, score] of scores) results[request] = score;
     done += scores.size;
     options.onProgress?.(done, requests.length);
+  };
+  for (const batch of batches) {
+    using cache = createCache(parts, batch, batch.length);
+    take(await score(parts, cache, { sequences: batch, start: 0, signal: options.signal }));
+  }
+  for (const chain of chains) {
+    using cache = createCache(parts, chain, 1);
+    let previous: readonly number[] = [];
+    for (const sequence of chain) {
+      // The cache still holds the sequence before; what both begin with is not computed again, but for rows to be read.
+      const firstRead = Math.min(...sequence.readers.map(({ first }) => first));
+      const start = Math.min(commonLength(previous, sequence.ids), firstRead);
+      take(await score(parts, cache, { sequences: [sequence], start, signal: options.signal }));
+      previous = sequence.ids;
+    }
   }
   return results;
 }
 
-function shareSequences(requests: readonly LoglikelihoodRequest[]): Sequence[] {
-  const sequences = new Map<string, Sequence>();
-  for (const [request, { contextIds, continuationIds }] of requests.entries()) {
-    if (continuationIds.length === 0) continue;
-    const ids = [...contextIds, ...continuationIds.slice(0, -1)];
-    const key = ids.join();
-    const sequence = sequences.get(key) ?? { ids, readers: [] };
-    sequences.set(key, sequence);
-    sequence.readers.push({ request, first: contextIds.length - 1, targets: continuationIds });
-  }
-  return [...sequences.values()];
+function createCache(parts: ScoringParts, sequences: readonly ScoredSequence[], batchSize: number): KvCache {
+  const capacity = Math.max(...sequences.map(({ ids }) => ids.length));
+  return new KvCache(parts.config, { batchSize, capacity, dtype: parts.dtype, device: parts.device });
 }
 
-async function scoreBatch(
-  { config, executable, rotaryTables, dtype, device }: ScoringParts,
-  sequences: readonly Sequence[],
-  signal: AbortSignal | undefined,
+/** Runs the sequences from position `start` on, the cache holding what is before, and adds up what is read. */
+async function score(
+  { executable, rotaryTables }: ScoringParts,
+  cache: KvCache,
+  run: {
+    readonly sequences: readonly ScoredSequence[];
+    readonly start: number;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<Map<number, Loglikelihood>> {
-  const inputIds = padRight(sequences.map(({ ids }) => ids));
-  const [batchSize, width] = inputIds.shape as [number, number];
+  const { sequences, start, signal } = run;
+  const inputIds = padRight(sequences.map(({ ids }) => ids.slice(start)));
+  const width = inputIds.shape[1]!;
   const reads = sequences.flatMap(({ readers }, row) =>
     readers.flatMap(({ request, first, targets }) =>
-      targets.map((target, offset) => ({ request, row: row * width + first + offset, target })),
+      targets.map((target, offset) => ({ request, row: row * width + first - start + offset, target })),
     ),
   );
-  using cache = new KvCache(config, { batchSize, capacity: width, dtype, device });
   const inputs = {
     inputIds,
     ...lengthArguments(sequences.map(({ ids }) => ids.length)),
-    rotary: rotaryTables.atLeast(width),
+    rotary: rotaryTables.atLeast(start + width),
     cache: cache.layers,
   };
-  const N = [reads.length];
-  const wanted = {
-    rows: Tensor.fromArray(
-      "int64",
-      N,
-      reads.map(({ row }) => row),
-    ),
-    targets: Tensor.fromArray(
-      "int64",
-      N,
-      reads.map(({ target }) => target),
-    ),
-  };
-  const result = await executable.run([inputs, wanted], { into: cache.outputs(), ...(signal && { signal }) });
-  const { logProbs, isGreedy } = result as { readonly logProbs: Value; readonly isGreedy: Value };
-  using _logProbs = logProbs;
-  using _isGreedy = isGreedy;
-  const nats = (await logProbs.toTensor()).toNumbers();
-  const greedy = (await isGreedy.toTensor()).toNumbers();
+  const rows = integers(
+    "int64",
+    reads.map(({ row }) => row),
+  );
+  const targets = integers(
+    "int64",
+    reads.map(({ target }) => target),
+  );
+  const options = { into: cache.outputs(), ...(signal && { signal }) };
+  const outputs = await executable.run([inputs, { rows, targets }], options);
+  const { logProbs, isGreedy } = outputs as { readonly logProbs: Value; readonly isGreedy: Value };
+  const [nats, greedy] = [await takeNumbers(logProbs), await takeNumbers(isGreedy)];
   const scores = new Map<number, Loglikelihood>();
   for (const [i, { request }] of reads.entries()) {
     const before = scores.get(request) ?? { logProbNats: 0, isGreedy: true };
-    scores.set(request, {
-      logProbNats: before.logProbNats + nats[i]!,
-      isGreedy: before.isGreedy && greedy[i] === 1,
-    });
+    const isStillGreedy = before.isGreedy && greedy[i] === 1;
+    scores.set(request, { logProbNats: before.logProbNats + nats[i]!, isGreedy: isStillGreedy });
   }
   return scores;
+}
+
+/** The contents of a result that is not needed afterwards. */
+async function takeNumbers(value: Value): Promise<number[]> {
+  try {
+    return (await value.toTensor()).toNumbers();
+  } finally {
+    value.dispose();
+  }
 }
