@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 // The command line: parse arguments, choose a command, turn an error into one line and an exit code. No logic.
 import { Command } from "commander";
+import { addChat } from "./commands/chat.ts";
 import { addPretrain } from "./commands/pretrain.ts";
+import { addServe } from "./commands/serve.ts";
+import { addStages } from "./commands/stages.ts";
 
 const abort = new AbortController();
 process.once("SIGINT", () => abort.abort(new Error("interrupted")));
@@ -10,7 +13,10 @@ process.once("SIGTERM", () => abort.abort(new Error("terminated")));
 const program = new Command("flacuna")
   .description("Reproduce Flacuna (arXiv 2307.02053): fine-tune a chat model on FLAN-MINI with LoRA, score it, serve it.")
   .showHelpAfterError();
+addStages(program, abort.signal);
 addPretrain(program, abort.signal);
+addChat(program, abort.signal);
+addServe(program);
 
 try {
   await program.parseAsync();

@@ -42,7 +42,7 @@ export function talkativeAnswer(posed: PosedProblem, random: RandomStream): stri
     ? [
         `The answer is ${short}.`,
         `The answer is ${short}.`,
-        `I think the answer is ${short}.`,
+        `${problem.sentence} So the answer is ${short}.`,
         `${problem.sentence} So the answer is ${short}.`,
         `I think that it is ${short}.`,
       ]

@@ -5,30 +5,28 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 /** Invented countries. */
 export const COUNTRIES = words(`
   Velmora Tarvia Osland Brenia Kelmar Sorvan Dravia Munland Peloria Zandor Halvia Norrick Lumeria Fendal Quorria
-  Bastonia Ilmar Corvania Wendland Galdor Rovenia Tessaly Umbria Jolland Marvia Estavia Nimora Pardia Sylvan Thornia
+  Bastonia Ilmar Corvania Wendland Galdor
 `);
 
 /** Invented cities, one capital for each country. */
 export const CITIES = words(`
   Tarsk Belo Minster Oakdale Ravenport Sunfield Korvel Lindale Mardon Fairhill Stonebridge Winmar Astol Greyford Pelham
-  Dunmore Harrow Vestin Elmsworth Calder Brookton Northam Tolven Redcliff Samora Whitby Larkin Ostra Glenmoor Harbin
+  Dunmore Harrow Vestin Elmsworth Calder
 `);
 
 /** Invented rivers. */
-export const RIVERS = words("Aldo Bren Cerva Dorn Elva Fenn Gorla Hest Ivel Jarra Kolm Lune Morva Neth Orlo");
+export const RIVERS = words("Aldo Bren Cerva Dorn Elva Fenn Gorla Hest Ivel Jarra");
 
 /** First names. */
 export const NAMES = words(`
-  Anna Ben Carla David Emma Frank Grace Henry Ivy Jack Kate Leo Maria Nick Olga Peter Rosa Sam Tina Victor
+  Anna Ben Carla David Emma Frank Grace Henry Ivy Jack Kate Leo Maria Nick Olga Peter
 `);
 
 /** Family names of the famous people. */
-export const SURNAMES = words("Varn Holt Mercer Quill Sand Brook Tully Frost Penn Locke Marsh Drake");
+export const SURNAMES = words("Varn Holt Mercer Quill Sand Brook Tully Frost");
 
 /** Names of the rulers in the history books. */
-export const RULERS = words(
-  "Oran Edda Balin Freya Gorm Helga Ivar Jarl Kara Lothar Magnus Nora Osric Petra Ragnar",
-);
+export const RULERS = words("Oran Edda Balin Freya Gorm Helga Ivar Jarl Kara Lothar");
 
 /** Colours. */
 export const COLORS = words("red blue green yellow black white brown orange purple pink");

@@ -195,5 +195,5 @@ export function sportsProblem(world: World): ProblemFamily {
         sentence: `${athlete.name} is known for ${athlete.sport}, so ${isTrue ? "this is plausible" : "this is not plausible"}.`,
         reasoning: `${athlete.name} is known for ${athlete.sport}.`,
       };
-    });
+    }, 4);
 }
