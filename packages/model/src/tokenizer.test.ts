@@ -230,11 +230,40 @@ describe("createTokenizer()", () => {
   it.each([
     [{ type: "Unigram", vocab: [] }, "MODEL_UNSUPPORTED"],
     [{ type: "BPE", vocab: { a: 0 }, merges: ["a b"] }, "MODEL_TOKENIZER_INVALID"],
+    [{ type: "BPE", vocab: { a: "0" }, merges: [] }, "MODEL_TOKENIZER_INVALID"],
+    [{ type: "BPE", vocab: { a: 0 } }, "MODEL_TOKENIZER_INVALID"],
+    [{ type: "BPE", vocab: { a: 0 }, merges: [], dropout: 0.1 }, "MODEL_UNSUPPORTED"],
     [undefined, "MODEL_TOKENIZER_INVALID"],
   ])("refuses the model %j", (model, code) => {
     expect(() => createTokenizer({ ...files, tokenizer: { ...files.tokenizer, model } })).toThrow(
       expect.objectContaining({ code }),
     );
+  });
+});
+
+describe("added tokens", () => {
+  const withTokens = (added_tokens: unknown) =>
+    createTokenizer({ ...files, tokenizer: { ...files.tokenizer, added_tokens } });
+  const eos = { id: 2, content: "</s>", special: true };
+
+  it("are found the longest first, and take white space along when they say so", () => {
+    const added = withTokens([
+      eos,
+      { id: 32000, content: "<|a|>", lstrip: true, rstrip: true },
+      { id: 32001, content: "<|a|>+" },
+    ]);
+    expect(added.encode("<|a|>+ <|a|> ", { addBos: false })).toEqual([32001, 32000]);
+    expect(added.vocabSize).toBe(32002);
+  });
+
+  it("count as single words only between other characters", () => {
+    const added = withTokens([eos, { id: 32000, content: "now", single_word: true }]);
+    expect(added.encode("now", { addBos: false })).toEqual([32000]);
+    expect(added.encode("know", { addBos: false })).not.toContain(32000);
+  });
+
+  it.each([["x"], [[{ id: "2", content: "</s>" }]], [[null]]])("are refused when they are %j", (tokens) => {
+    expect(() => withTokens(tokens)).toThrow(expect.objectContaining({ code: "MODEL_TOKENIZER_INVALID" }));
   });
 });
 

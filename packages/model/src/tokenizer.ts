@@ -91,7 +91,7 @@ export async function readTokenizer(folder: string): Promise<Tokenizer> {
  */
 export function createTokenizer(files: TokenizerFiles): Tokenizer {
   const model = bytePairModel(files.tokenizer);
-  const addedTokens = (files.tokenizer.added_tokens ?? []) as readonly AddedToken[];
+  const addedTokens = addedTokensOf(files.tokenizer);
   const vocabulary = createVocabulary(model, addedTokens);
   const specials = resolveSpecialTokens(files, model, vocabulary.idOfToken);
   const split = createAddedTokenSplitter(addedTokens);
@@ -130,6 +130,19 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   };
 }
 
+function addedTokensOf(tokenizer: Readonly<Record<string, unknown>>): readonly AddedToken[] {
+  const tokens = tokenizer.added_tokens ?? [];
+  const isToken = (token: Partial<AddedToken> | null) =>
+    typeof token?.content === "string" && Number.isSafeInteger(token.id) && token.id! >= 0;
+  if (!Array.isArray(tokens) || !tokens.every(isToken)) {
+    throw new ModelError(
+      "MODEL_TOKENIZER_INVALID",
+      "tokenizer.json: added_tokens must be a list of { id, content }",
+    );
+  }
+  return tokens;
+}
+
 function bytePairModel(tokenizer: Readonly<Record<string, unknown>>): BytePairModel {
   const model = tokenizer.model as (BytePairModel & Record<string, unknown>) | undefined;
   if (typeof model?.vocab !== "object" || model.vocab === null) {
@@ -147,6 +160,15 @@ function bytePairModel(tokenizer: Readonly<Record<string, unknown>>): BytePairMo
     throw new ModelError(
       "MODEL_UNSUPPORTED",
       `tokenizer.json: ${unsupported} is not supported, only plain BPE is`,
+    );
+  }
+  const isSound =
+    Array.isArray(model.merges) &&
+    Object.values(model.vocab).every((id) => Number.isSafeInteger(id) && id >= 0);
+  if (!isSound) {
+    throw new ModelError(
+      "MODEL_TOKENIZER_INVALID",
+      "tokenizer.json: model must have ids in vocab and a list of merges",
     );
   }
   return model;
