@@ -62,6 +62,7 @@ export function llamaHead(
   hidden: Tracer,
   { linear = plainLinear }: LlamaOptions = {},
 ): Tracer {
+  // The projection keeps its name when its weight is the embeddings': an adapter of the head is not one of the table.
   const path = config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
   return linear("lm_head.weight", hidden, params(path));
 }
