@@ -24,7 +24,7 @@ describe("EvalError", () => {
 
   it("has exactly the codes that the README explains", () => {
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-    const explained = [...readme.matchAll(/^\| `(EVAL_[A-Z_]+)` \|/gm)].map((match) => match[1]);
+    const explained = [...readme.matchAll(/^\| `(EVAL_[A-Z_]+)` +\|/gm)].map((match) => match[1]);
     expect(explained).toEqual([...EVAL_ERROR_CODES]);
   });
 });

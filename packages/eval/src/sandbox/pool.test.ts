@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createHumanEvalTask } from "../tasks/humaneval.ts";
 import { createPythonSandbox, createUntestedSandbox } from "./pool.ts";
 import type { PythonSandbox } from "./python-sandbox.ts";
 import { requireSafe, SANDBOX_PROBES } from "./self-test.ts";
@@ -34,6 +35,23 @@ describe("PythonSandbox.run()", () => {
       "import os, math, builtins\nassert not hasattr(builtins, 'leak') and math.pi > 3 and not os.path.exists('/tmp/leak')";
     expect((await sandbox.run(leave)).status).toBe("passed");
     expect(await sandbox.run(look)).toEqual({ status: "passed", stderrTail: "" });
+  });
+
+  it("judges the programs of HumanEval", async () => {
+    const problem = {
+      id: "HumanEval/x",
+      group: "",
+      prompt: "def double(x):\n",
+      entryPoint: "double",
+      canonicalSolution: "",
+      test: "def check(candidate):\n    assert candidate(2) == 4\n",
+    };
+    const task = createHumanEvalTask([problem], { sandbox });
+    expect(await task.judge(problem, "    return 2 * x\n\n# done")).toMatchObject({
+      isCorrect: true,
+      note: "passed",
+    });
+    expect(await task.judge(problem, "    return 3 * x")).toMatchObject({ isCorrect: false, note: "failed" });
   });
 
   it("survives endless recursion as Python does", async () => {

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { EvalError } from "../errors.ts";
-import { type Interpreter, startInterpreter } from "./interpreter.ts";
+import { type Interpreter, type InterpreterLimits, startInterpreter } from "./interpreter.ts";
 import { findLaunch, type Launch } from "./launch.ts";
 import type { ProgramResult, PythonSandbox } from "./python-sandbox.ts";
 import { requireSafe } from "./self-test.ts";
@@ -46,8 +46,34 @@ export async function createUntestedSandbox(options: PythonSandboxOptions): Prom
       got: String(concurrency),
     });
   }
+  const { timeoutMs = 3000, memoryLimitBytes = 512 * MIB, outputLimitBytes = MIB } = options;
   const launch = findLaunch();
-  return new InterpreterPool(launch, await createSnapshot(launch), concurrency, options);
+  const limits = { memoryLimitBytes, outputLimitBytes };
+  const snapshot = await createUsableSnapshot(launch, limits);
+  return new InterpreterPool({ launch, snapshot, limits, concurrency, timeoutMs });
+}
+
+/** A snapshot from which an interpreter has started here; `undefined` makes every interpreter load anew. */
+async function createUsableSnapshot(
+  launch: Launch,
+  limits: InterpreterLimits,
+): Promise<Snapshot | undefined> {
+  const snapshot = await createSnapshot(launch);
+  try {
+    if (snapshot !== undefined) (await startInterpreter(launch, snapshot, limits)).kill();
+    return snapshot;
+  } catch {
+    snapshot?.close();
+    return undefined;
+  }
+}
+
+interface PoolSetup {
+  readonly launch: Launch;
+  readonly snapshot: Snapshot | undefined;
+  readonly limits: InterpreterLimits;
+  readonly concurrency: number;
+  readonly timeoutMs: number;
 }
 
 class InterpreterPool implements PythonSandbox {
@@ -61,15 +87,10 @@ class InterpreterPool implements PythonSandbox {
   #isDisposed = false;
   readonly description: PythonSandbox["description"];
 
-  constructor(
-    launch: Launch,
-    snapshot: Snapshot | undefined,
-    concurrency: number,
-    { timeoutMs = 3000, memoryLimitBytes = 512 * MIB, outputLimitBytes = MIB }: PythonSandboxOptions,
-  ) {
+  constructor({ launch, snapshot, limits, concurrency, timeoutMs }: PoolSetup) {
     this.#snapshot = snapshot;
     this.#timeoutMs = timeoutMs;
-    this.#start = () => startInterpreter(launch, snapshot, { memoryLimitBytes, outputLimitBytes });
+    this.#start = () => startInterpreter(launch, snapshot, limits);
     this.description = {
       interpreter: `pyodide ${launch.pyodideVersion}`,
       startup: snapshot === undefined ? "fresh" : "snapshot",
