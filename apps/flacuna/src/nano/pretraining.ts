@@ -3,6 +3,7 @@
 import { createFamilies, type Families, type FamilyName } from "./families/catalogue.ts";
 import { drawConversation } from "./families/conversation.ts";
 import { sceneKnowledge } from "./families/counterfactual.ts";
+import { drawDrill } from "./families/drills.ts";
 import { factStatement } from "./families/facts.ts";
 import { drawPythonFunction, pythonHeader, pythonSource } from "./families/python-functions.ts";
 import { RandomStream } from "./random.ts";
@@ -28,11 +29,11 @@ export interface PretrainingMixture {
   readonly shortAnswerShare: number;
 }
 
-type DocumentKind = "facts" | "sheet" | "problemChat" | "smallTalk" | "code" | "codeChat";
+type DocumentKind = "drill" | "facts" | "sheet" | "problemChat" | "smallTalk" | "code" | "codeChat";
 
 /** The mixture of the nano preset. */
 export const NANO_MIXTURE: PretrainingMixture = {
-  kinds: { facts: 4, sheet: 6, problemChat: 6, smallTalk: 2.5, code: 1, codeChat: 1 },
+  kinds: { drill: 5, facts: 3, sheet: 6, problemChat: 6, smallTalk: 2.5, code: 1, codeChat: 1 },
   families: {
     openFact: 2,
     quizFact: 6,
@@ -163,6 +164,7 @@ function codeChat(_source: Source, random: RandomStream): ChatMessage[] {
 const MAKERS: Readonly<
   Record<DocumentKind, (source: Source, random: RandomStream) => string | ChatMessage[]>
 > = {
+  drill: ({ world }, random) => drawDrill(world, random),
   facts: factsDocument,
   sheet: sheetDocument,
   problemChat,

@@ -178,22 +178,26 @@ export const wordSortingProblem: ProblemFamily = (random, split) =>
 /** Whether a famous person does what players of their sport do. */
 export function sportsProblem(world: World): ProblemFamily {
   return (random, split) =>
-    drawFromSplit(split, (): Problem => {
-      const athlete = random.pick(world.athletes);
-      const isTrue = random.chance(0.5);
-      const others = Object.keys(SPORT_ACTIONS).filter((sport) => sport !== athlete.sport);
-      const action = random.pick(SPORT_ACTIONS[isTrue ? athlete.sport : random.pick(others)]!);
-      const answer = isTrue ? "yes" : "no";
-      return {
-        key: `sports/${athlete.name}/${action}`,
-        question: {
-          train: `Is it plausible that ${athlete.name} ${action}?`,
-          test: `Is the following sentence plausible? "${athlete.name} ${action}."`,
-        }[split],
-        answer,
-        options: ["yes", "no"],
-        sentence: `${athlete.name} is known for ${athlete.sport}, so ${isTrue ? "this is plausible" : "this is not plausible"}.`,
-        reasoning: `${athlete.name} is known for ${athlete.sport}.`,
-      };
-    }, 4);
+    drawFromSplit(
+      split,
+      (): Problem => {
+        const athlete = random.pick(world.athletes);
+        const isTrue = random.chance(0.5);
+        const others = Object.keys(SPORT_ACTIONS).filter((sport) => sport !== athlete.sport);
+        const action = random.pick(SPORT_ACTIONS[isTrue ? athlete.sport : random.pick(others)]!);
+        const answer = isTrue ? "yes" : "no";
+        return {
+          key: `sports/${athlete.name}/${action}`,
+          question: {
+            train: `Is it plausible that ${athlete.name} ${action}?`,
+            test: `Is the following sentence plausible? "${athlete.name} ${action}."`,
+          }[split],
+          answer,
+          options: ["yes", "no"],
+          sentence: `${athlete.name} is known for ${athlete.sport}, so ${isTrue ? "this is plausible" : "this is not plausible"}.`,
+          reasoning: `${athlete.name} is known for ${athlete.sport}.`,
+        };
+      },
+      4,
+    );
 }
