@@ -21,6 +21,8 @@ export interface Interpreter {
 /** What the engine, the compiled interpreter and its snapshot take besides Python's own memory, generously. */
 const OVERHEAD_BYTES = 512 * 1024 * 1024;
 const READY = "ready\n";
+/** A start takes seconds even on a busy machine; this one hangs. */
+const LOAD_TIMEOUT_MS = 120_000;
 const TAIL_CHARACTERS = 2000;
 /** Far above one report; more than this is not ours. */
 const REPORT_LIMIT_CHARACTERS = 65_536;
@@ -48,7 +50,8 @@ export async function startInterpreter(
     },
   );
   const wire = listen(child);
-  await wire.ready;
+  const loading = setTimeout(killGroup, LOAD_TIMEOUT_MS, child);
+  await wire.ready.finally(() => clearTimeout(loading));
   return {
     kill: () => killGroup(child),
     async run(program, timeoutMs) {
