@@ -51,6 +51,18 @@ export function parseSourceFile(path: string, text: string): SourceFile {
   };
 }
 
+/** What a module exports, values first, each kind in order; types are marked `type`. */
+export function exportedNames(path: string, text: string): string[] {
+  const { module } = parseSync(path, text);
+  const entries = module.staticExports.flatMap((statement) => statement.entries);
+  const names = (isType: boolean): string[] =>
+    entries
+      .filter((entry) => entry.isType === isType)
+      .map((entry) => entry.exportName.name ?? entry.exportName.kind)
+      .sort();
+  return [...names(false), ...names(true).map((name) => `type ${name}`)];
+}
+
 function importsOf(
   module: EcmaScriptModule,
   text: string,

@@ -1,0 +1,444 @@
+// The public names of every package: a name that appears or vanishes here is a change a user can observe.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../../tools/pack.ts";
+import { exportedNames } from "../../tools/source-file.ts";
+
+const names = (file: string): string =>
+  exportedNames(file, readFileSync(join(ROOT, file), "utf8")).join("\n");
+
+describe("public names", () => {
+  it("of @flacuna/tensor", () => {
+    expect(names("packages/tensor/src/index.ts")).toMatchInlineSnapshot(`
+      "DTYPES
+      Executable
+      SymbolicDim
+      TENSOR_ERROR_CODES
+      Tensor
+      TensorError
+      Tracer
+      Value
+      abs
+      adamW
+      add
+      addDims
+      allocateArray
+      argmax
+      attention
+      bfloat16ToFloat32
+      broadcastTo
+      cachedAttention
+      cast
+      clipByNorm
+      compile
+      concat
+      constant
+      constantSchedule
+      cos
+      createTrainer
+      crossEntropy
+      deriveSeed
+      dim
+      dimValue
+      div
+      dropout
+      dtypeFromOnnx
+      elementCount
+      equal
+      erf
+      evaluate
+      exp
+      flatten
+      float16ToFloat32
+      float32ToBfloat16
+      float32ToFloat16
+      floor
+      formatProgram
+      formatShape
+      full
+      gather
+      gelu
+      globalNorm
+      grad
+      greater
+      greaterEqual
+      iota
+      isDType
+      isFinite
+      isFloating
+      isInteger
+      isTensor
+      isTensorSpec
+      isTracer
+      less
+      lessEqual
+      log
+      logSoftmax
+      logicalAnd
+      logicalNot
+      logicalOr
+      lower
+      mapTree
+      matmul
+      max
+      maximum
+      mean
+      minimum
+      mod
+      mul
+      mulDims
+      neg
+      pad
+      parameterCount
+      pow
+      randomNormal
+      randomUniform
+      randomUniformArray
+      reshape
+      rmsNorm
+      scalar
+      scatterAdd
+      sigmoid
+      silu
+      sin
+      slice
+      softmax
+      spec
+      split
+      sqrt
+      stopGradient
+      sub
+      subDims
+      sum
+      swiglu
+      takeAlong
+      tanh
+      trace
+      transpose
+      uniformAt
+      valueAndGrad
+      vjp
+      warmupCosine
+      weight
+      weightsFrom
+      where
+      type AdamWOptions
+      type AdamWState
+      type AttentionCache
+      type Attributes
+      type CompileOptions
+      type Composite
+      type DType
+      type Device
+      type Dim
+      type Equation
+      type FloatDType
+      type LossFunction
+      type MapTree
+      type NamedVar
+      type OnnxGraph
+      type Operand
+      type OperatorCount
+      type Optimizer
+      type Program
+      type ReduceOptions
+      type RunOptions
+      type Schedule
+      type Shape
+      type StepResult
+      type StoredWeight
+      type TensorErrorCode
+      type TensorSpec
+      type TensorsByPath
+      type Trainer
+      type TrainerOptions
+      type TrainerState
+      type Tree
+      type TypedArray
+      type TypedArrayOf
+      type Var
+      type WeightSource"
+    `);
+  });
+
+  it("of @flacuna/tensor/testing", () => {
+    expect(names("packages/tensor/src/testing.ts")).toMatchInlineSnapshot(`
+      "TOLERANCES
+      castTree
+      gradientError
+      randomTensor
+      relativeError"
+    `);
+  });
+
+  it("of @flacuna/model", () => {
+    expect(names("packages/model/src/index.ts")).toMatchInlineSnapshot(`
+      "MODEL_ERROR_CODES
+      ModelError
+      VICUNA_V1_1
+      createLanguageModel
+      createStopFilter
+      createTokenizer
+      formatLlamaConfig
+      linear
+      llamaHead
+      llamaHidden
+      llamaLogits
+      llamaParameterShapes
+      loadLanguageModel
+      parameterCount
+      parseLlamaConfig
+      readCheckpoint
+      readSafetensors
+      readTokenizer
+      renderChatTemplate
+      sampleToken
+      writeCheckpoint
+      writeSafetensors
+      type ChatMessage
+      type ChatTemplateOptions
+      type Checkpoint
+      type CheckpointMismatch
+      type CheckpointWeight
+      type CheckpointWeights
+      type ConversationTemplate
+      type DecodeOptions
+      type EncodeOptions
+      type FinishReason
+      type GenerateBatchOptions
+      type GenerateOptions
+      type IncrementalDecoder
+      type LanguageModel
+      type LanguageModelOptions
+      type LanguageModelParts
+      type Linear
+      type Llama3RopeScaling
+      type LlamaConfig
+      type LlamaOptions
+      type Loglikelihood
+      type LoglikelihoodOptions
+      type LoglikelihoodRequest
+      type ModelErrorCode
+      type ModelErrorOptions
+      type Parameters
+      type SafetensorsEntry
+      type SafetensorsFile
+      type SamplingOptions
+      type StopFilter
+      type TensorToWrite
+      type Tokenizer
+      type TokenizerFiles"
+    `);
+  });
+
+  it("of @flacuna/lora", () => {
+    expect(names("packages/lora/src/index.ts")).toMatchInlineSnapshot(`
+      "FLACUNA_LORA
+      LORA_ERROR_CODES
+      LoraError
+      SUPERVISED_BATCH
+      adapterLoss
+      adapterShapes
+      countLabels
+      countTrainable
+      createAdapter
+      createAdapterTrainer
+      createFullTrainer
+      createLossEvaluator
+      createMerger
+      formatAdapterConfig
+      fullLoss
+      loraLinear
+      parseAdapterConfig
+      readAdapter
+      scalingOf
+      toSupervisedBatch
+      writeAdapter
+      type Adapter
+      type FineTuneOptions
+      type LabelledBatch
+      type LoraConfig
+      type LoraErrorCode
+      type LoraPair
+      type LoraTree
+      type LossEvaluator
+      type Merger
+      type ParameterShapes
+      type SupervisedBatch"
+    `);
+  });
+
+  it("of @flacuna/data", () => {
+    expect(names("packages/data/src/index.ts")).toMatchInlineSnapshot(`
+      "DATA_ERROR_CODES
+      DEFAULT_MAX_LENGTH
+      DataError
+      FLAN_MINI_COMPONENTS
+      IGNORE_INDEX
+      TokenLoader
+      TokenizedDataset
+      WeightedMixture
+      apportion
+      buildTokenCache
+      cappedMixture
+      collate
+      componentOf
+      countExamples
+      hashFile
+      isInstructionExample
+      isMessage
+      isRole
+      numpyPermutation
+      parseInstructionExample
+      readFlanMiniJson
+      readInstructionFile
+      readJsonLines
+      readParquet
+      renderExample
+      sampleOrder
+      selectRows
+      splitRows
+      tokenizeExample
+      type BuildTokenCacheOptions
+      type CacheInputs
+      type CacheManifest
+      type CappedMixture
+      type CollateOptions
+      type ConversationTemplate
+      type DataErrorCode
+      type DataErrorDetails
+      type DropReason
+      type ExampleCounts
+      type FlanMiniComponent
+      type FlanMiniComponentName
+      type InstructionExample
+      type InstructionStatistics
+      type LoaderIdentity
+      type Message
+      type MixtureItem
+      type MixtureOptions
+      type MixtureSource
+      type NoLossReason
+      type ReadInstructionOptions
+      type RecordContext
+      type Rendering
+      type Role
+      type RowCounts
+      type SampleOrder
+      type SampleOrderOptions
+      type SampleOrigin
+      type Split
+      type SplitOptions
+      type TemplateMessage
+      type TokenBatch
+      type TokenLoaderOptions
+      type TokenLoaderState
+      type TokenizeOptions
+      type TokenizedExample
+      type TokenizedRow
+      type TokenizedRows
+      type Tokenizer
+      type WeightedMixtureState"
+    `);
+  });
+
+  it("of @flacuna/eval", () => {
+    expect(names("packages/eval/src/index.ts")).toMatchInlineSnapshot(`
+      "EVAL_ERROR_CODES
+      EvalError
+      INSTRUCT_EVAL
+      MMLU_SUBJECTS
+      RESULT_SCHEMA
+      accuracy
+      averagePassAtK
+      compareResults
+      createBbhTask
+      createCrassTask
+      createDropTask
+      createHumanEvalTask
+      createMmluTask
+      createPythonSandbox
+      evaluate
+      formatComparison
+      formatResult
+      macroAverage
+      mean
+      mmluCategory
+      mmluSubcategory
+      parseEvaluationResult
+      passAtK
+      readBbh
+      readCrass
+      readDrop
+      readHumanEval
+      readMmlu
+      standardErrorOfAverage
+      standardErrorOfMean
+      type Aggregate
+      type BbhConfig
+      type BbhExample
+      type Comparison
+      type ComparisonRow
+      type CrassQuestion
+      type DropQuestion
+      type DropRow
+      type DropRows
+      type Estimate
+      type Estimator
+      type EvalErrorCode
+      type EvalErrorDetails
+      type EvaluateOptions
+      type EvaluationProgress
+      type EvaluationResult
+      type FewShotOptions
+      type GenerateRequest
+      type GroupEstimate
+      type HumanEvalOptions
+      type HumanEvalProblem
+      type JudgedSample
+      type Judgement
+      type LanguageModel
+      type LoglikelihoodRequest
+      type MmluLetter
+      type MmluQuestion
+      type MmluSubject
+      type ProblemOutcome
+      type ProgramResult
+      type ProgramStatus
+      type PythonSandbox
+      type PythonSandboxOptions
+      type ReadMmluOptions
+      type RunProgramOptions
+      type SampleRecord
+      type SampleStore
+      type Sampling
+      type SandboxDescription
+      type TableFormat
+      type Task
+      type TaskDocument
+      type TaskResult"
+    `);
+  });
+
+  it("of @flacuna/serve", () => {
+    expect(names("packages/serve/src/index.ts")).toMatchInlineSnapshot(`
+      "SERVE_ERROR_CODES
+      ServeError
+      buildApp
+      listen
+      type AppOptions
+      type ChatMessage
+      type FinishReason
+      type GenerationOptions
+      type ListenOptions
+      type LoggerOptions
+      type RunningServer
+      type ServeErrorCode
+      type ServeErrorDetails
+      type ServedModel
+      type TextEvent
+      type TextGenerator"
+    `);
+  });
+});
