@@ -12,9 +12,8 @@ export interface PretrainRecipe {
   readonly vocabSize: number;
   /** documents the tokenizer is trained on */
   readonly tokenizerDocuments: number;
-  readonly sequenceLength: number;
-  readonly batchSize: number;
-  readonly steps: number;
+  /** most of the training sees short rows, which are cheaper; the last part teaches long ones */
+  readonly phases: readonly PretrainPhase[];
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly beta2: number;
@@ -22,6 +21,13 @@ export interface PretrainRecipe {
   readonly maxGradNorm: number;
   /** updates between two points a killed run goes on from */
   readonly saveEvery: number;
+}
+
+/** A part of pre-training with rows of one length. */
+export interface PretrainPhase {
+  readonly steps: number;
+  readonly sequenceLength: number;
+  readonly batchSize: number;
 }
 
 /** How the adapter is trained. */
@@ -156,9 +162,10 @@ export const NANO_PRETRAIN: PretrainRecipe = {
   seed: 1,
   vocabSize: 4000,
   tokenizerDocuments: 8000,
-  sequenceLength: 512,
-  batchSize: 8,
-  steps: 3000,
+  phases: [
+    { steps: 2600, sequenceLength: 256, batchSize: 16 },
+    { steps: 1000, sequenceLength: 512, batchSize: 8 },
+  ],
   learningRate: 3e-3,
   warmupSteps: 100,
   beta2: 0.95,

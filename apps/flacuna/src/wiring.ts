@@ -1,6 +1,6 @@
 // Give each package the interface it asks for: the one place where they meet.
 import type { GenerateRequest, LanguageModel as ScoredModel } from "@flacuna/eval";
-import { type LanguageModel, type Tokenizer, VICUNA_V1_1 } from "@flacuna/model";
+import { createStopFilter, type LanguageModel, VICUNA_V1_1 } from "@flacuna/model";
 import type { TextEvent, TextGenerator } from "@flacuna/serve";
 
 /** A language model as `@flacuna/eval` scores it: raw text in, text or log-probabilities out. */
@@ -25,7 +25,10 @@ export function toScoredModel(name: string, model: LanguageModel): ScoredModel {
         ...(options.signal && { signal: options.signal }),
         ...(options.onProgress && { onProgress: options.onProgress }),
       });
-      return results.map((ids) => tokenizer.decode(ids, { skipSpecialTokens: true }));
+      return results.map((ids, index) => {
+        const filter = createStopFilter(requests[index]!.stop ?? []);
+        return filter.push(tokenizer.decode(ids, { skipSpecialTokens: true })).text + filter.flush();
+      });
     },
     async loglikelihood(requests, options = {}) {
       const pairs = requests.map(({ context, continuation }) => {
@@ -59,42 +62,19 @@ async function* generateText(
   options: Parameters<TextGenerator["generate"]>[0]["options"],
   signal: AbortSignal,
 ): AsyncGenerator<TextEvent> {
-  const promptIds = model.tokenizer.encode(prompt);
   const { maxTokens = 256, ...rest } = options;
+  const promptIds = model.tokenizer.encode(prompt);
+  const decoder = model.tokenizer.incrementalDecoder({ skipSpecialTokens: true });
+  const filter = createStopFilter(options.stop ?? []);
   const tokens = model.generate(promptIds, { maxNewTokens: maxTokens, signal, ...rest });
-  const text = createTextStream(model.tokenizer, options.stop ?? []);
   let completionTokens = 0;
-  for (;;) {
-    const next = await tokens.next();
-    if (next.done === true) {
-      const last = text.end();
-      if (last !== "") yield { type: "text-delta", text: last, tokenCount: 0 };
-      yield { type: "finish", finishReason: next.value, promptTokens: promptIds.length, completionTokens };
-      return;
-    }
+  let next = await tokens.next();
+  for (; next.done !== true; next = await tokens.next()) {
     completionTokens++;
-    const delta = text.push(next.value);
-    if (delta !== "") yield { type: "text-delta", text: delta, tokenCount: 1 };
+    const { text } = filter.push(decoder.push(next.value));
+    if (text !== "") yield { type: "text-delta", text, tokenCount: 1 };
   }
-}
-
-/** Text of tokens as they come, keeping back what may turn out to be the beginning of a stop string. */
-function createTextStream(tokenizer: Tokenizer, stops: readonly string[]) {
-  const decoder = tokenizer.incrementalDecoder({ skipSpecialTokens: true });
-  const keepBack = Math.max(0, ...stops.map((stop) => stop.length - 1));
-  let pending = "";
-  const cut = (text: string) => {
-    const ends = stops.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
-    return ends.length === 0 ? text : text.slice(0, Math.min(...ends));
-  };
-  return {
-    push(id: number): string {
-      pending += decoder.push(id);
-      const ready = stops.some((stop) => pending.includes(stop)) ? 0 : Math.max(0, pending.length - keepBack);
-      const text = pending.slice(0, ready);
-      pending = pending.slice(ready);
-      return text;
-    },
-    end: (): string => cut(pending + decoder.flush()),
-  };
+  const text = filter.push(decoder.flush()).text + filter.flush();
+  if (text !== "") yield { type: "text-delta", text, tokenCount: 0 };
+  yield { type: "finish", finishReason: next.value, promptTokens: promptIds.length, completionTokens };
 }

@@ -8,7 +8,6 @@ import { NANO_PRETRAIN } from "../presets.ts";
 interface Flags {
   readonly output: string;
   readonly work: string;
-  readonly steps?: string;
   readonly maxSteps?: string;
 }
 
@@ -19,12 +18,10 @@ export function addPretrain(program: Command, signal: AbortSignal): void {
     .description("make the nano base: generate text, train a tokenizer and a model on it (about an hour on two cores)")
     .option("--output <folder>", "where the checkpoint folder is written", NANO_BASE_FOLDER)
     .option("--work <folder>", "where an interrupted run is kept", join(APP_FOLDER, "runs", "pretrain"))
-    .option("--steps <n>", `updates in all (default ${NANO_PRETRAIN.steps})`)
     .option("--max-steps <n>", "stop after so many updates and write the model as it is then")
     .addHelpText("after", "\nAn interrupted run goes on where it was: give the same command again.")
     .action(async (flags: Flags) => {
-      const recipe = flags.steps === undefined ? NANO_PRETRAIN : { ...NANO_PRETRAIN, steps: Number(flags.steps) };
-      await pretrain(recipe, {
+      await pretrain(NANO_PRETRAIN, {
         outputFolder: resolve(flags.output),
         workFolder: resolve(flags.work),
         signal,

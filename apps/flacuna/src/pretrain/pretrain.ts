@@ -8,12 +8,13 @@ import { adamW, float32ToFloat16, Tensor, warmupCosine } from "@flacuna/tensor";
 import { pretrainingDocuments } from "../nano/pretraining.ts";
 import { formatTokenizerJson, trainTokenizer } from "../nano/train-tokenizer.ts";
 import { createWorld } from "../nano/world.ts";
-import type { PretrainRecipe } from "../presets.ts";
+import { AppError } from "../errors.ts";
+import type { PretrainPhase, PretrainRecipe } from "../presets.ts";
 import { createProgress } from "../progress.ts";
 import { appendLog, cutLog } from "../training/log-file.ts";
 import { restoreTrainer, saveTrainer } from "../training/trainer-file.ts";
 import { initialParameters } from "./initial-parameters.ts";
-import { documentText, rowBatch, tokenRows } from "./token-rows.ts";
+import { documentText, TokenRows } from "./token-rows.ts";
 
 const TOKENIZER_CONFIG = {
   tokenizer_class: "LlamaTokenizer",
@@ -45,12 +46,13 @@ export async function pretrain(recipe: PretrainRecipe, options: PretrainOptions)
   const world = createWorld(recipe.worldSeed);
   await writeTokenizer(workFolder, recipe);
   const tokenizer = await readTokenizer(workFolder);
+  const totalSteps = recipe.phases.reduce((total, { steps }) => total + steps, 0);
   const config = { ...recipe.model, vocabSize: tokenizer.vocabSize };
   const trainer = await createFullTrainer({
     config,
     parameters: initialParameters(config, recipe.seed),
     optimizer: adamW({ beta2: recipe.beta2, weightDecay: recipe.weightDecay, decays: (path) => !path.endsWith("norm.weight") }),
-    schedule: warmupCosine({ peak: recipe.learningRate, warmupSteps: recipe.warmupSteps, totalSteps: recipe.steps }),
+    schedule: warmupCosine({ peak: recipe.learningRate, warmupSteps: recipe.warmupSteps, totalSteps }),
     maxGradNorm: recipe.maxGradNorm,
     seed: recipe.seed,
   });
@@ -58,13 +60,16 @@ export async function pretrain(recipe: PretrainRecipe, options: PretrainOptions)
   const logPath = join(workFolder, "log.jsonl");
   await restoreTrainer(statePath, trainer);
   await cutLog(logPath, trainer.step);
-  const rows = tokenRows(pretrainingDocuments(world), tokenizer, recipe.sequenceLength);
-  const nextBatch = () => Array.from({ length: recipe.batchSize }, () => rows.next().value as BigInt64Array);
-  for (let step = 0; step < trainer.step; step++) nextBatch();
-  const progress = createProgress("pretrain", recipe.steps, { unit: "steps", start: trainer.step });
-  const end = Math.min(recipe.steps, options.maxSteps ?? recipe.steps);
+  const rows = new TokenRows(pretrainingDocuments(world), tokenizer);
+  const nextBatch = (step: number) => {
+    const { batchSize, sequenceLength } = phaseAt(recipe.phases, step);
+    return rows.nextBatch(batchSize, sequenceLength);
+  };
+  for (let step = 0; step < trainer.step; step++) nextBatch(step);
+  const progress = createProgress("pretrain", totalSteps, { unit: "steps", start: trainer.step });
+  const end = Math.min(totalSteps, options.maxSteps ?? totalSteps);
   while (trainer.step < end) {
-    const batch = toSupervisedBatch(rowBatch(nextBatch(), recipe.sequenceLength));
+    const batch = toSupervisedBatch(nextBatch(trainer.step));
     const result = await trainer.train([batch], signal ? { signal } : {});
     await appendLog(logPath, result);
     progress.update(trainer.step, `loss ${result.loss.toFixed(3)}`);
@@ -82,6 +87,15 @@ export async function pretrain(recipe: PretrainRecipe, options: PretrainOptions)
   }));
   await writeCheckpoint(outputFolder, config, tensors);
   await writeTokenizer(outputFolder, recipe);
+}
+
+function phaseAt(phases: readonly PretrainPhase[], step: number): PretrainPhase {
+  let end = 0;
+  for (const phase of phases) {
+    end += phase.steps;
+    if (step < end) return phase;
+  }
+  throw new AppError("APP_INTERNAL", `pretrain: no phase has step ${step}`);
 }
 
 /** The tokenizer's files, trained on the first documents; nothing is done where they are already. */

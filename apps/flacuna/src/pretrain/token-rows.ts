@@ -1,6 +1,6 @@
 // Documents as rows of tokens of one length, documents following each other without padding.
 import { type Tokenizer, VICUNA_V1_1 } from "@flacuna/model";
-import { type LabelledBatch } from "@flacuna/lora";
+import type { LabelledBatch } from "@flacuna/lora";
 import type { PretrainingDocument } from "../nano/pretraining.ts";
 
 const ROLES = { human: "user", gpt: "assistant" } as const;
@@ -11,25 +11,29 @@ export function documentText(document: PretrainingDocument): string {
   return VICUNA_V1_1.format(document.conversations.map(({ from, value }) => ({ role: ROLES[from], content: value })));
 }
 
-/** Rows of `length` tokens, each document beginning with BOS. */
-export function* tokenRows(
-  documents: Iterable<PretrainingDocument>,
-  tokenizer: Tokenizer,
-  length: number,
-): Generator<BigInt64Array> {
-  let buffer: number[] = [];
-  for (const document of documents) {
-    buffer.push(...tokenizer.encode(documentText(document)));
-    while (buffer.length >= length) {
-      yield BigInt64Array.from(buffer.slice(0, length), BigInt);
-      buffer = buffer.slice(length);
-    }
-  }
-}
+/** Rows of tokens, each document beginning with BOS; `next` takes the length of the row it returns. */
+export class TokenRows {
+  private readonly documents: Iterator<PretrainingDocument>;
+  private readonly tokenizer: Tokenizer;
+  private buffer: number[] = [];
 
-/** Consecutive rows as a batch in which every token is to be predicted. */
-export function rowBatch(rows: readonly BigInt64Array[], length: number): LabelledBatch {
-  const inputIds = new BigInt64Array(rows.length * length);
-  rows.forEach((row, index) => inputIds.set(row, index * length));
-  return { inputIds, labels: inputIds, batchSize: rows.length, sequenceLength: length };
+  constructor(documents: Iterable<PretrainingDocument>, tokenizer: Tokenizer) {
+    this.documents = documents[Symbol.iterator]();
+    this.tokenizer = tokenizer;
+  }
+
+  /** The next `length` tokens of the stream. */
+  next(length: number): BigInt64Array {
+    while (this.buffer.length < length) {
+      this.buffer.push(...this.tokenizer.encode(documentText(this.documents.next().value as PretrainingDocument)));
+    }
+    return BigInt64Array.from(this.buffer.splice(0, length), BigInt);
+  }
+
+  /** Consecutive rows as a batch in which every token is to be predicted. */
+  nextBatch(batchSize: number, sequenceLength: number): LabelledBatch {
+    const inputIds = new BigInt64Array(batchSize * sequenceLength);
+    for (let row = 0; row < batchSize; row++) inputIds.set(this.next(sequenceLength), row * sequenceLength);
+    return { inputIds, labels: inputIds, batchSize, sequenceLength };
+  }
 }
