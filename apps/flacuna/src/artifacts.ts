@@ -32,11 +32,15 @@ function canonical(value: unknown): string {
   return `{${entries.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(",")}}`;
 }
 
-/** Writes a JSON file beside its place and renames it there. */
-export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFile(`${path}.partial`, `${JSON.stringify(value, null, 2)}\n`, { flush: true });
+/** Writes a file beside its place and renames it there: it is whole or not there. */
+export async function writeText(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.partial`, text, { flush: true });
   await rename(`${path}.partial`, path);
 }
+
+/** `writeText` of a JSON value. */
+export const writeJson = (path: string, value: unknown): Promise<void> =>
+  writeText(path, `${JSON.stringify(value, null, 2)}\n`);
 
 async function readJson(path: string): Promise<unknown> {
   return existsSync(path) ? JSON.parse(await readFile(path, "utf8")) : undefined;

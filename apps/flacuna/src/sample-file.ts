@@ -2,16 +2,15 @@
 import { existsSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import type { SampleRecord, SampleStore } from "@flacuna/eval";
+import { writeText } from "./artifacts.ts";
 
-/** The store in a file; a line cut off by a kill is left out. */
+/** The store in a file. A last line cut off by a kill is removed, so that what follows begins a line of its own. */
 export async function openSampleFile(path: string): Promise<SampleStore> {
-  const records = new Map<string, SampleRecord>();
-  if (existsSync(path)) {
-    for (const line of (await readFile(path, "utf8")).split("\n").slice(0, -1)) {
-      const [key, record] = JSON.parse(line) as [string, SampleRecord];
-      records.set(key, record);
-    }
-  }
+  const text = existsSync(path) ? await readFile(path, "utf8") : "";
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  if (whole !== text) await writeText(path, whole);
+  const lines = whole.split("\n").slice(0, -1);
+  const records = new Map(lines.map((line) => JSON.parse(line) as [string, SampleRecord]));
   return {
     get: (key) => records.get(key),
     async put(key, record) {

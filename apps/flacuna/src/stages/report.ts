@@ -1,10 +1,9 @@
 // Everything the stages found as one report, written in three forms.
-import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { compareResults, type EvaluationResult, type SampleRecord } from "@flacuna/eval";
 import { parameterCount, readCheckpoint } from "@flacuna/model";
-import { hashOf, type StageOutcome } from "../artifacts.ts";
+import { hashOf, type StageOutcome, writeText } from "../artifacts.ts";
 import { BENCHMARK_NAMES, type BenchmarkName } from "../paper.ts";
 import { formatHtml } from "../report/format-html.ts";
 import { formatJson } from "../report/format-json.ts";
@@ -34,7 +33,7 @@ const SAMPLES_PER_KIND = 2;
 export async function writeReport(context: RunContext, outcomes: StageOutcomes): Promise<Report> {
   const report = await buildReport(context, outcomes);
   const files = { "report.json": formatJson, "report.md": formatMarkdown, "report.html": formatHtml };
-  for (const [name, format] of Object.entries(files)) await writeFile(join(context.folder, name), format(report));
+  for (const [name, format] of Object.entries(files)) await writeText(join(context.folder, name), format(report));
   return report;
 }
 

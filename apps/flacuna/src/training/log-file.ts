@@ -1,7 +1,8 @@
 // The log of a training run: one JSON line per update, cut back to a step when a run is taken up again.
 import { existsSync } from "node:fs";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import type { StepResult } from "@flacuna/tensor";
+import { writeText } from "../artifacts.ts";
 
 /** Every update in the log, in order; a line cut off by a kill is left out. */
 export async function readLog(path: string): Promise<StepResult[]> {
@@ -13,7 +14,7 @@ export async function readLog(path: string): Promise<StepResult[]> {
 /** Leaves only the updates before `step`. */
 export async function cutLog(path: string, step: number): Promise<void> {
   const kept = (await readLog(path)).filter((each) => each.step < step);
-  await writeFile(path, kept.map((each) => `${JSON.stringify(each)}\n`).join(""));
+  await writeText(path, kept.map((each) => `${JSON.stringify(each)}\n`).join(""));
 }
 
 /** Adds an update. */
