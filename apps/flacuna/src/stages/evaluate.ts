@@ -37,6 +37,8 @@ import type { RunContext } from "./stage.ts";
 /** Where the results are, and the held-out losses. */
 export interface EvaluateResult {
   readonly results: Readonly<Record<ModelName, string>>;
+  /** a file with every question by `task/document`, without its exemplars */
+  readonly questions: string;
   readonly heldOut: { readonly flan: HeldOutLoss; readonly chat: HeldOutLoss };
 }
 
@@ -61,7 +63,9 @@ export function evaluateModels(
         vicuna: await scoreModel("vicuna", folders.vicuna, { tasks, folder, settings, signal: context.signal }),
         flacuna: await scoreModel("flacuna", folders.flacuna, { tasks, folder, settings, signal: context.signal }),
       };
-      return { results, heldOut };
+      const questions = join(folder, "questions.json");
+      await writeJson(questions, questionsOf(tasks));
+      return { results, questions, heldOut };
     } finally {
       await sandbox.dispose();
     }
@@ -79,6 +83,11 @@ export async function readTasks(folder: string, sandbox: PythonSandbox): Promise
     createCrassTask(await readCrass(at("crass", "CRASS_FTM_main_data_set.csv"))),
   ];
 }
+
+const questionsOf = (tasks: readonly Task[]): Record<string, string> =>
+  Object.fromEntries(
+    tasks.flatMap((task) => task.documents.map((document) => [`${task.name}/${document.id}`, task.prompt(document, 0)])),
+  );
 
 interface ScoreOptions {
   readonly tasks: readonly Task[];

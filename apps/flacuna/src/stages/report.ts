@@ -1,4 +1,5 @@
 // Everything the stages found as one report, written in three forms.
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { compareResults, type EvaluationResult, type SampleRecord } from "@flacuna/eval";
@@ -67,7 +68,7 @@ async function buildReport({ preset }: RunContext, outcomes: StageOutcomes): Pro
       heldOut: evaluated.result.heldOut,
       trainableParameterCount: trained.result.trainableParameters,
     },
-    samples: pickSamples(vicuna, flacuna),
+    samples: pickSamples(vicuna, flacuna, await readQuestions(evaluated.result.questions)),
     hashes: { ...fetched.result.hashes, ...promptHashes(flacuna), stages: hashOf(Object.values(outcomes).map(({ key }) => key)) },
     notes: preset.notes,
   };
@@ -97,7 +98,7 @@ function scoresOf({ tasks, average }: EvaluationResult): ModelScores {
 }
 
 /** A few answers that changed for the better, for the worse, and not, of each benchmark. */
-function pickSamples(before: EvaluationResult, after: EvaluationResult): AnswerSample[] {
+function pickSamples(before: EvaluationResult, after: EvaluationResult, questions: Questions): AnswerSample[] {
   return BENCHMARK_NAMES.flatMap((benchmark) => {
     const [old, tuned] = [before, after].map(({ tasks }) => tasks.find(({ task }) => task === benchmark)?.samples ?? []);
     const pairs = tuned!.map((sample, index) => ({ sample, base: old![index]! }));
@@ -108,13 +109,22 @@ function pickSamples(before: EvaluationResult, after: EvaluationResult): AnswerS
     ];
     return kinds
       .flatMap((isKind) => pairs.filter(({ base, sample }) => isKind(base, sample)).slice(0, SAMPLES_PER_KIND))
-      .map(({ base, sample }) => toAnswer(benchmark, base, sample));
+      .map(({ base, sample }) => toAnswer(benchmark, base, sample, questions));
   });
 }
 
-const toAnswer = (benchmark: BenchmarkName, base: SampleRecord, sample: SampleRecord): AnswerSample => ({
+type Questions = Readonly<Record<string, string>>;
+
+const readQuestions = async (path: string): Promise<Questions> => JSON.parse(await readFile(path, "utf8")) as Questions;
+
+const toAnswer = (
+  benchmark: BenchmarkName,
+  base: SampleRecord,
+  sample: SampleRecord,
+  questions: Questions,
+): AnswerSample => ({
   benchmark,
-  prompt: sample.documentId,
+  prompt: questions[`${benchmark}/${sample.documentId}`] ?? sample.documentId,
   before: base.prediction,
   after: sample.prediction,
   gold: sample.gold,
