@@ -14,6 +14,7 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
     passWithNoTests: false,
     reporters: jsonFolder
       ? ["default", ["json", { outputFile: join(jsonFolder, `${basename(process.cwd())}.json`) }]]
