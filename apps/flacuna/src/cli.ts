@@ -11,7 +11,9 @@ process.once("SIGINT", () => abort.abort(new Error("interrupted")));
 process.once("SIGTERM", () => abort.abort(new Error("terminated")));
 
 const program = new Command("flacuna")
-  .description("Reproduce Flacuna (arXiv 2307.02053): fine-tune a chat model on FLAN-MINI with LoRA, score it, serve it.")
+  .description(
+    "Reproduce Flacuna (arXiv 2307.02053): fine-tune a chat model on FLAN-MINI with LoRA, score it, serve it.",
+  )
   .showHelpAfterError();
 addStages(program, abort.signal);
 addPretrain(program, abort.signal);

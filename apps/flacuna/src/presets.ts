@@ -1,6 +1,7 @@
 // The presets as typed values: `nano`, which ships with the app, and `paper`, each number with its origin.
-import type { LlamaConfig } from "@flacuna/model";
+
 import type { LoraConfig } from "@flacuna/lora";
+import type { LlamaConfig } from "@flacuna/model";
 
 /** How the nano base is made. */
 export interface PretrainRecipe {
@@ -59,7 +60,12 @@ export interface EvaluateSettings {
 /** Where a preset's inputs come from. */
 export type PresetSource =
   | { readonly kind: "embedded"; readonly worldSeed: number; readonly rows: number; readonly chats: number }
-  | { readonly kind: "released"; readonly baseModel: string; readonly dataset: string; readonly benchmarks: readonly string[] };
+  | {
+      readonly kind: "released";
+      readonly baseModel: string;
+      readonly dataset: string;
+      readonly benchmarks: readonly string[];
+    };
 
 /** Everything that decides a reproduction. */
 export interface Preset {
@@ -79,7 +85,13 @@ export const NANO: Preset = {
   baseModel: "vicuna-nano",
   source: { kind: "embedded", worldSeed: 1, rows: 4020, chats: 100 },
   train: {
-    lora: { rank: 8, alpha: 16, dropout: 0.05, targetModules: ["q_proj", "v_proj"], baseModel: "vicuna-nano" },
+    lora: {
+      rank: 8,
+      alpha: 16,
+      dropout: 0.05,
+      targetModules: ["q_proj", "v_proj"],
+      baseModel: "vicuna-nano",
+    },
     maxLength: 512,
     microBatchSize: 16,
     accumulationSteps: 1,

@@ -23,18 +23,33 @@ export function formatDuration(seconds: number): string {
  * @param unit what is counted, in the plural
  * @param start how much was done before this run; it does not count towards the rate
  */
-export function createProgress(label: string, total: number, options: { unit: string; start?: number }): Progress {
+export function createProgress(
+  label: string,
+  total: number,
+  options: { unit: string; start?: number },
+): Progress {
   return process.stderr.isTTY ? createBar(label, total, options) : createLines(label, total, options);
 }
 
-function createBar(label: string, total: number, { unit, start = 0 }: { unit: string; start?: number }): Progress {
+function createBar(
+  label: string,
+  total: number,
+  { unit, start = 0 }: { unit: string; start?: number },
+): Progress {
   const format = `${label} [{bar}] {value}/{total} ${unit}, {eta_formatted} left {note}`;
-  const bar = new cliProgress.SingleBar({ format, hideCursor: true, stream: process.stderr }, cliProgress.Presets.legacy);
+  const bar = new cliProgress.SingleBar(
+    { format, hideCursor: true, stream: process.stderr },
+    cliProgress.Presets.legacy,
+  );
   bar.start(total, start, { note: "" });
   return { update: (done, note = "") => bar.update(done, { note }), stop: () => bar.stop() };
 }
 
-function createLines(label: string, total: number, { unit, start = 0 }: { unit: string; start?: number }): Progress {
+function createLines(
+  label: string,
+  total: number,
+  { unit, start = 0 }: { unit: string; start?: number },
+): Progress {
   const began = performance.now();
   let shown = began;
   let last = start;
@@ -42,7 +57,9 @@ function createLines(label: string, total: number, { unit, start = 0 }: { unit: 
     const seconds = (performance.now() - began) / 1000;
     const rate = (done - start) / Math.max(seconds, 1e-3);
     const left = rate > 0 ? `, ${formatDuration((total - done) / rate)} left` : "";
-    process.stderr.write(`${label}: ${done}/${total} ${unit}, ${rate.toFixed(1)}/s${left}${note === "" ? "" : `, ${note}`}\n`);
+    process.stderr.write(
+      `${label}: ${done}/${total} ${unit}, ${rate.toFixed(1)}/s${left}${note === "" ? "" : `, ${note}`}\n`,
+    );
   };
   return {
     update(done, note = "") {

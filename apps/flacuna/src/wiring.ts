@@ -19,12 +19,15 @@ export function toScoredModel(name: string, model: LanguageModel): ScoredModel {
     name,
     countTokens: (text) => encode(text).length,
     async generateUntil(requests, options = {}) {
-      const results = await model.generateBatch(requests.map(({ prompt }) => encode(prompt)), {
-        maxNewTokens: 1,
-        perPrompt: requests.map(sampling),
-        ...(options.signal && { signal: options.signal }),
-        ...(options.onProgress && { onProgress: options.onProgress }),
-      });
+      const results = await model.generateBatch(
+        requests.map(({ prompt }) => encode(prompt)),
+        {
+          maxNewTokens: 1,
+          perPrompt: requests.map(sampling),
+          ...(options.signal && { signal: options.signal }),
+          ...(options.onProgress && { onProgress: options.onProgress }),
+        },
+      );
       return results.map((ids, index) => {
         const filter = createStopFilter(requests[index]!.stop ?? []);
         return filter.push(tokenizer.decode(ids, { skipSpecialTokens: true })).text + filter.flush();

@@ -36,7 +36,10 @@ function matcher(targetModules: LoraConfig["targetModules"]): (module: string) =
  *
  * @throws LoraError `LORA_TARGET_UNMATCHED` naming every target that no module with a matrix matches, `LORA_CONFIG_INVALID`
  */
-export function adapterShapes(parameters: ParameterShapes, config: LoraConfig): LoraTree<readonly [number, number]> {
+export function adapterShapes(
+  parameters: ParameterShapes,
+  config: LoraConfig,
+): LoraTree<readonly [number, number]> {
   const { rank, targetModules } = checkConfig(config);
   const modules = [...parameters].filter(([path, shape]) => path.endsWith(WEIGHT) && shape.length === 2);
   const names = modules.map(([path]) => path.slice(0, -WEIGHT.length));
@@ -47,11 +50,17 @@ export function adapterShapes(parameters: ParameterShapes, config: LoraConfig): 
   });
   if (unmatched.length > 0) {
     const known = [...new Set(names.map((name) => name.split(".").at(-1)))].join(", ");
-    throw new LoraError("LORA_TARGET_UNMATCHED", `no module matches ${unmatched.join(", ")}; the model has ${known}`);
+    throw new LoraError(
+      "LORA_TARGET_UNMATCHED",
+      `no module matches ${unmatched.join(", ")}; the model has ${known}`,
+    );
   }
   const isTarget = matcher(targetModules);
-  const entries = modules.flatMap(([path, [out, inner]], index): [string, LoraPair<readonly [number, number]>][] =>
-    isTarget(names[index]!) ? [[path.slice(0, -WEIGHT.length), { A: [rank, inner!], B: [out!, rank] }]] : [],
+  const entries = modules.flatMap(
+    ([path, [out, inner]], index): [string, LoraPair<readonly [number, number]>][] =>
+      isTarget(names[index]!)
+        ? [[path.slice(0, -WEIGHT.length), { A: [rank, inner!], B: [out!, rank] }]]
+        : [],
   );
   return Object.fromEntries(entries);
 }
@@ -70,7 +79,11 @@ export function countTrainable(parameters: ParameterShapes, config: LoraConfig):
  * @param options.seed the same seed gives the same adapter
  * @see PEFT `LoraLayer.reset_lora_parameters`
  */
-export function createAdapter(parameters: ParameterShapes, config: LoraConfig, options: { readonly seed: number }): Adapter {
+export function createAdapter(
+  parameters: ParameterShapes,
+  config: LoraConfig,
+  options: { readonly seed: number },
+): Adapter {
   const shapes = adapterShapes(parameters, config);
   const tensors = Object.entries(shapes).map(([module, { A, B }]) => {
     const bound = 1 / Math.sqrt(A[1]);

@@ -60,7 +60,10 @@ export async function readAdapter(folder: string): Promise<Adapter> {
     }
   }
   if (unknown.length > 0) {
-    throw new LoraError("LORA_ADAPTER_INVALID", `${folder}: tensors that belong to no LoRA factor: ${unknown.join(", ")}`);
+    throw new LoraError(
+      "LORA_ADAPTER_INVALID",
+      `${folder}: tensors that belong to no LoRA factor: ${unknown.join(", ")}`,
+    );
   }
   return { config, tensors: completePairs(folder, pairs, config.rank) };
 }
@@ -70,7 +73,11 @@ async function readConfig(folder: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
-    throw new LoraError("LORA_ADAPTER_INVALID", `${path}: expected a JSON file (${(cause as Error).message})`, { cause });
+    throw new LoraError(
+      "LORA_ADAPTER_INVALID",
+      `${path}: expected a JSON file (${(cause as Error).message})`,
+      { cause },
+    );
   }
 }
 
@@ -82,7 +89,8 @@ function completePairs(
   const problems: string[] = [];
   const complete: Record<string, LoraPair<Tensor>> = {};
   for (const [module, { A, B }] of pairs) {
-    if (A === undefined || B === undefined) problems.push(`${module}: lora_${A === undefined ? "A" : "B"} is missing`);
+    if (A === undefined || B === undefined)
+      problems.push(`${module}: lora_${A === undefined ? "A" : "B"} is missing`);
     else if (A.shape[0] !== rank || B.shape[1] !== rank || A.shape.length !== 2 || B.shape.length !== 2) {
       problems.push(`${module}: A [${A.shape}] and B [${B.shape}] are not of rank ${rank}`);
     } else complete[module] = { A, B };

@@ -18,7 +18,12 @@ export interface LoraConfig {
 }
 
 /** Flacuna's adapter: rank 8 on every query and value projection. @see arXiv 2307.02053, §3 */
-export const FLACUNA_LORA: LoraConfig = { rank: 8, alpha: 16, dropout: 0.05, targetModules: ["q_proj", "v_proj"] };
+export const FLACUNA_LORA: LoraConfig = {
+  rank: 8,
+  alpha: 16,
+  dropout: 0.05,
+  targetModules: ["q_proj", "v_proj"],
+};
 
 /** α / r, or α / √r. */
 export const scalingOf = ({ rank, alpha, rankStabilized }: LoraConfig): number =>
@@ -32,7 +37,8 @@ export const scalingOf = ({ rank, alpha, rankStabilized }: LoraConfig): number =
 export function checkConfig(config: LoraConfig): LoraConfig {
   const { rank, alpha, dropout } = config;
   const require = (holds: boolean, name: string, expected: string, got: unknown) => {
-    if (!holds) throw new LoraError("LORA_CONFIG_INVALID", `${name}: expected ${expected}, got ${String(got)}`);
+    if (!holds)
+      throw new LoraError("LORA_CONFIG_INVALID", `${name}: expected ${expected}, got ${String(got)}`);
   };
   require(Number.isInteger(rank) && rank > 0, "rank", "a positive integer", rank);
   require(Number.isFinite(alpha) && alpha > 0, "alpha", "a positive number", alpha);
@@ -77,7 +83,9 @@ const SUPPORTED: readonly (readonly [key: string, isFine: (value: unknown) => bo
 ];
 
 function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0);
+  return (
+    value === undefined || value === null || (typeof value === "object" && Object.keys(value).length === 0)
+  );
 }
 
 /**
@@ -94,7 +102,10 @@ export function parseAdapterConfig(json: unknown): LoraConfig {
     ([key]) => `${key} = ${JSON.stringify(source[key])}`,
   );
   if (unsupported.length > 0) {
-    throw new LoraError("LORA_UNSUPPORTED", `adapter_config.json: this package has no ${unsupported.join(", ")}`);
+    throw new LoraError(
+      "LORA_UNSUPPORTED",
+      `adapter_config.json: this package has no ${unsupported.join(", ")}`,
+    );
   }
   return checkConfig({
     rank: numberOf(source, "r", 8),
@@ -109,11 +120,17 @@ export function parseAdapterConfig(json: unknown): LoraConfig {
 function numberOf(source: Record<string, unknown>, key: string, fallback: number): number {
   const value = source[key] ?? fallback;
   if (typeof value === "number") return value;
-  throw new LoraError("LORA_CONFIG_INVALID", `adapter_config.json: ${key}: expected a number, got ${JSON.stringify(value)}`);
+  throw new LoraError(
+    "LORA_CONFIG_INVALID",
+    `adapter_config.json: ${key}: expected a number, got ${JSON.stringify(value)}`,
+  );
 }
 
 function targetsOf(value: unknown): readonly string[] | string {
   if (typeof value === "string") return value;
   if (Array.isArray(value) && value.every((each) => typeof each === "string")) return value;
-  throw new LoraError("LORA_CONFIG_INVALID", "adapter_config.json: target_modules: expected names or a pattern");
+  throw new LoraError(
+    "LORA_CONFIG_INVALID",
+    "adapter_config.json: target_modules: expected names or a pattern",
+  );
 }

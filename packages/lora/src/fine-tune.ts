@@ -18,8 +18,8 @@ import {
   type TrainerOptions,
   trace,
   type Value,
-  weight,
   type WeightSource,
+  weight,
 } from "@flacuna/tensor";
 import type { Adapter, LoraTree } from "./adapter.ts";
 import type { LoraConfig } from "./config.ts";
@@ -123,6 +123,9 @@ export async function createLossEvaluator(
   options: { readonly config: LlamaConfig } & CompileOptions,
 ): Promise<LossEvaluator> {
   const { config, ...rest } = options;
-  const program = trace((batch) => labelledLoss(config, frozenParameters(config), batch, {}), [SUPERVISED_BATCH]);
+  const program = trace(
+    (batch) => labelledLoss(config, frozenParameters(config), batch, {}),
+    [SUPERVISED_BATCH],
+  );
   return new LossEvaluator(await compile(program, rest));
 }

@@ -8,7 +8,13 @@ export {
   type ParameterShapes,
 } from "./adapter.ts";
 export { readAdapter, writeAdapter } from "./checkpoint.ts";
-export { FLACUNA_LORA, formatAdapterConfig, type LoraConfig, parseAdapterConfig, scalingOf } from "./config.ts";
+export {
+  FLACUNA_LORA,
+  formatAdapterConfig,
+  type LoraConfig,
+  parseAdapterConfig,
+  scalingOf,
+} from "./config.ts";
 export { LORA_ERROR_CODES, LoraError, type LoraErrorCode } from "./errors.ts";
 export {
   adapterLoss,
@@ -21,4 +27,10 @@ export {
 } from "./fine-tune.ts";
 export { loraLinear } from "./linear.ts";
 export { createMerger, type Merger } from "./merge.ts";
-export { countLabels, type LabelledBatch, SUPERVISED_BATCH, type SupervisedBatch, toSupervisedBatch } from "./supervised-batch.ts";
+export {
+  countLabels,
+  type LabelledBatch,
+  SUPERVISED_BATCH,
+  type SupervisedBatch,
+  toSupervisedBatch,
+} from "./supervised-batch.ts";

@@ -23,7 +23,8 @@ export function loraLinear(
     const factors = adapter[module];
     if (factors === undefined) return plain;
     const stream = modules.indexOf(module);
-    const input = options.seed === undefined ? x : dropout(x, { rate: config.dropout, seed: options.seed, stream });
+    const input =
+      options.seed === undefined ? x : dropout(x, { rate: config.dropout, seed: options.seed, stream });
     const reduced = matmul(input, factors.A, { transposeB: true }); // [..., in] → [..., R]
     return add(plain, mul(matmul(reduced, factors.B, { transposeB: true }), scalingOf(config)));
   };

@@ -1,5 +1,16 @@
 // Fold an adapter into base weights and take it out again, tensor by tensor: two models are never held.
-import { add, compile, dim, type Executable, matmul, mul, spec, Tensor, trace, type Value } from "@flacuna/tensor";
+import {
+  add,
+  compile,
+  dim,
+  type Executable,
+  matmul,
+  mul,
+  spec,
+  Tensor,
+  trace,
+  type Value,
+} from "@flacuna/tensor";
 import type { Adapter, LoraPair } from "./adapter.ts";
 import { scalingOf } from "./config.ts";
 import { LoraError } from "./errors.ts";
@@ -59,7 +70,10 @@ const toFloat32 = (tensor: Tensor): ArrayLike<number> =>
 function checkShapes(path: string, weight: Tensor, { A, B }: LoraPair<Tensor>): void {
   const expected = `${B.shape[0]},${A.shape[1]}`;
   if (String(weight.shape) !== expected) {
-    throw new LoraError("LORA_SHAPE_MISMATCH", `merge: ${path} is [${weight.shape}], the adapter is for [${expected}]`);
+    throw new LoraError(
+      "LORA_SHAPE_MISMATCH",
+      `merge: ${path} is [${weight.shape}], the adapter is for [${expected}]`,
+    );
   }
 }
 

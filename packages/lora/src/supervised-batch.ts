@@ -36,7 +36,10 @@ const isLabel = (label: bigint): boolean => label >= 0n;
 
 /** The number of positions that carry loss: labels after the first column. */
 export function countLabels({ labels, sequenceLength }: LabelledBatch): number {
-  return labels.reduce((count, label, index) => count + Number(index % sequenceLength !== 0 && isLabel(label)), 0);
+  return labels.reduce(
+    (count, label, index) => count + Number(index % sequenceLength !== 0 && isLabel(label)),
+    0,
+  );
 }
 
 /** The tensors of a batch: position t predicts the label at t + 1. */

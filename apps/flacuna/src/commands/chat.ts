@@ -1,8 +1,9 @@
 // `flacuna chat`: a conversation with a checkpoint on the terminal.
-import { createInterface } from "node:readline/promises";
+
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { createInterface } from "node:readline/promises";
 import { type LanguageModel, loadLanguageModel, VICUNA_V1_1 } from "@flacuna/model";
+import type { Command } from "commander";
 import { NANO_BASE_FOLDER } from "../paths.ts";
 
 interface Flags {
@@ -46,7 +47,12 @@ async function converse(model: LanguageModel, flags: Flags, signal: AbortSignal)
   terminal.close();
 }
 
-async function answer(model: LanguageModel, turns: readonly Turn[], flags: Flags, signal: AbortSignal): Promise<string> {
+async function answer(
+  model: LanguageModel,
+  turns: readonly Turn[],
+  flags: Flags,
+  signal: AbortSignal,
+): Promise<string> {
   const promptIds = model.tokenizer.encode(VICUNA_V1_1.formatGenerationPrompt(turns));
   const decoder = model.tokenizer.incrementalDecoder({ skipSpecialTokens: true });
   let text = "";

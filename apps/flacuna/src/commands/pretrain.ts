@@ -2,8 +2,8 @@
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { APP_FOLDER, NANO_BASE_FOLDER } from "../paths.ts";
-import { pretrain } from "../pretrain/pretrain.ts";
 import { NANO_PRETRAIN } from "../presets.ts";
+import { pretrain } from "../pretrain/pretrain.ts";
 
 interface Flags {
   readonly output: string;
@@ -15,7 +15,9 @@ interface Flags {
 export function addPretrain(program: Command, signal: AbortSignal): void {
   program
     .command("pretrain")
-    .description("make the nano base: generate text, train a tokenizer and a model on it (about an hour on two cores)")
+    .description(
+      "make the nano base: generate text, train a tokenizer and a model on it (about an hour on two cores)",
+    )
     .option("--output <folder>", "where the checkpoint folder is written", NANO_BASE_FOLDER)
     .option("--work <folder>", "where an interrupted run is kept", join(APP_FOLDER, "runs", "pretrain"))
     .option("--max-steps <n>", "stop after so many updates and write the model as it is then")

@@ -1,8 +1,8 @@
 // `flacuna serve`: an OpenAI-compatible server over one or several checkpoint folders.
 import { basename, resolve } from "node:path";
-import type { Command } from "commander";
 import { loadLanguageModel } from "@flacuna/model";
 import { buildApp, listen } from "@flacuna/serve";
+import type { Command } from "commander";
 import { toTextGenerator } from "../wiring.ts";
 
 interface Flags {
@@ -16,7 +16,10 @@ export function addServe(program: Command): void {
   program
     .command("serve")
     .description("serve checkpoint folders over the OpenAI API (/v1/chat/completions, /v1/completions)")
-    .requiredOption("--model <folder...>", "checkpoint folders, each named after its last part, or name=folder")
+    .requiredOption(
+      "--model <folder...>",
+      "checkpoint folders, each named after its last part, or name=folder",
+    )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <n>", "port to listen on", "8000")
     .addHelpText("after", "\nKeys: set FLACUNA_API_KEYS to a comma-separated list to require one of them.")
@@ -30,7 +33,10 @@ export function addServe(program: Command): void {
         ),
       );
       const apiKeys = process.env.FLACUNA_API_KEYS?.split(",").filter(Boolean) ?? [];
-      const app = await buildApp({ generator: toTextGenerator(models), ...(apiKeys.length > 0 && { apiKeys }) });
+      const app = await buildApp({
+        generator: toTextGenerator(models),
+        ...(apiKeys.length > 0 && { apiKeys }),
+      });
       const server = await listen(app, { host: flags.host, port: Number(flags.port) });
       process.stderr.write(`serving ${[...models.keys()].join(", ")} at ${server.url}\n`);
       await server.closed;

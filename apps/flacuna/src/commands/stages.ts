@@ -33,7 +33,10 @@ export function addStages(program: Command, signal: AbortSignal): void {
       .option("--preset <name>", `which reproduction: ${Object.keys(PRESETS).join(", ")}`, "nano")
       .option("--output <folder>", "where the run is written (default apps/flacuna/runs/<preset>)")
       .option("--json", "print the report as JSON")
-      .addHelpText("after", "\nEarlier stages run first, or are skipped when their results are there. An interrupted run goes on: give the same command again.")
+      .addHelpText(
+        "after",
+        "\nEarlier stages run first, or are skipped when their results are there. An interrupted run goes on: give the same command again.",
+      )
       .action((flags: Flags) => run(name === "reproduce" ? "report" : (name as StageName), flags, signal));
   }
 }
@@ -41,7 +44,10 @@ export function addStages(program: Command, signal: AbortSignal): void {
 async function run(stage: StageName, flags: Flags, signal: AbortSignal): Promise<void> {
   const preset = PRESETS[flags.preset];
   if (preset === undefined) {
-    throw new AppError("APP_PRESET_UNKNOWN", `--preset ${flags.preset}: expected one of ${Object.keys(PRESETS).join(", ")}`);
+    throw new AppError(
+      "APP_PRESET_UNKNOWN",
+      `--preset ${flags.preset}: expected one of ${Object.keys(PRESETS).join(", ")}`,
+    );
   }
   const folder = resolve(flags.output ?? defaultRunFolder(preset.name));
   await mkdir(folder, { recursive: true });
@@ -49,6 +55,8 @@ async function run(stage: StageName, flags: Flags, signal: AbortSignal): Promise
   const report = await runStages({ preset, folder, signal, say }, stage);
   if (report === undefined) return;
   const isTty = process.stdout.isTTY === true;
-  process.stdout.write(flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${formatTerminal(report, { isTty })}\n`);
+  process.stdout.write(
+    flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${formatTerminal(report, { isTty })}\n`,
+  );
   say(`report: ${join(folder, "report.html")}`);
 }

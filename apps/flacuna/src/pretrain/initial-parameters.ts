@@ -15,7 +15,8 @@ const WRITES_RESIDUAL = /\.(o_proj|down_proj)\.weight$/;
 export function initialParameters(config: LlamaConfig, seed: number): Record<string, Tensor> {
   const entries = [...llamaParameterShapes(config)].map(([path, shape]) => {
     const count = elementCount(shape);
-    if (shape.length === 1) return [path, Tensor.fromArray("float32", shape, new Float32Array(count).fill(1))] as const;
+    if (shape.length === 1)
+      return [path, Tensor.fromArray("float32", shape, new Float32Array(count).fill(1))] as const;
     const scale = WRITES_RESIDUAL.test(path) ? DEVIATION / Math.sqrt(2 * config.numHiddenLayers) : DEVIATION;
     const values = randomNormal(deriveSeed(seed, path), count).map((x) => x * scale);
     return [path, Tensor.fromArray("float32", shape, values)] as const;

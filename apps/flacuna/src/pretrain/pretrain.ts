@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { createFullTrainer, toSupervisedBatch } from "@flacuna/lora";
 import { readTokenizer, writeCheckpoint } from "@flacuna/model";
 import { adamW, float32ToFloat16, Tensor, warmupCosine } from "@flacuna/tensor";
+import { AppError } from "../errors.ts";
 import { pretrainingDocuments } from "../nano/pretraining.ts";
 import { formatTokenizerJson, trainTokenizer } from "../nano/train-tokenizer.ts";
 import { createWorld } from "../nano/world.ts";
-import { AppError } from "../errors.ts";
 import type { PretrainPhase, PretrainRecipe } from "../presets.ts";
 import { createProgress } from "../progress.ts";
 import { appendLog, cutLog } from "../training/log-file.ts";
@@ -51,7 +51,11 @@ export async function pretrain(recipe: PretrainRecipe, options: PretrainOptions)
   const trainer = await createFullTrainer({
     config,
     parameters: initialParameters(config, recipe.seed),
-    optimizer: adamW({ beta2: recipe.beta2, weightDecay: recipe.weightDecay, decays: (path) => !path.endsWith("norm.weight") }),
+    optimizer: adamW({
+      beta2: recipe.beta2,
+      weightDecay: recipe.weightDecay,
+      decays: (path) => !path.endsWith("norm.weight"),
+    }),
     schedule: warmupCosine({ peak: recipe.learningRate, warmupSteps: recipe.warmupSteps, totalSteps }),
     maxGradNorm: recipe.maxGradNorm,
     seed: recipe.seed,
@@ -83,7 +87,12 @@ export async function pretrain(recipe: PretrainRecipe, options: PretrainOptions)
     name,
     dtype: "float16" as const,
     shape: tensor.shape,
-    read: () => new Tensor("float16", tensor.shape, float32ToFloat16(tensor.data as Float32Array) as Uint16Array<ArrayBuffer>),
+    read: () =>
+      new Tensor(
+        "float16",
+        tensor.shape,
+        float32ToFloat16(tensor.data as Float32Array) as Uint16Array<ArrayBuffer>,
+      ),
   }));
   await writeCheckpoint(outputFolder, config, tensors);
   await writeTokenizer(outputFolder, recipe);

@@ -60,8 +60,18 @@ export function evaluateModels(
     try {
       const tasks = await readTasks(fetched.result.benchmarks, sandbox);
       const results = {
-        vicuna: await scoreModel("vicuna", folders.vicuna, { tasks, folder, settings, signal: context.signal }),
-        flacuna: await scoreModel("flacuna", folders.flacuna, { tasks, folder, settings, signal: context.signal }),
+        vicuna: await scoreModel("vicuna", folders.vicuna, {
+          tasks,
+          folder,
+          settings,
+          signal: context.signal,
+        }),
+        flacuna: await scoreModel("flacuna", folders.flacuna, {
+          tasks,
+          folder,
+          settings,
+          signal: context.signal,
+        }),
       };
       const questions = join(folder, "questions.json");
       await writeJson(questions, questionsOf(tasks));
@@ -86,7 +96,9 @@ export async function readTasks(folder: string, sandbox: PythonSandbox): Promise
 
 const questionsOf = (tasks: readonly Task[]): Record<string, string> =>
   Object.fromEntries(
-    tasks.flatMap((task) => task.documents.map((document) => [`${task.name}/${document.id}`, task.prompt(document, 0)])),
+    tasks.flatMap((task) =>
+      task.documents.map((document) => [`${task.name}/${document.id}`, task.prompt(document, 0)]),
+    ),
   );
 
 interface ScoreOptions {
@@ -108,7 +120,8 @@ async function scoreModel(name: ModelName, modelFolder: string, options: ScoreOp
     signal: options.signal,
     store: await openSampleFile(join(options.folder, `${name}.samples.jsonl`)),
     onProgress: ({ task, done, total }) => {
-      const bar = bars.get(task) ?? createProgress(`evaluate ${name} ${task}`, total, { unit: "samples", start: done });
+      const bar =
+        bars.get(task) ?? createProgress(`evaluate ${name} ${task}`, total, { unit: "samples", start: done });
       bars.set(task, bar);
       bar.update(done);
       if (done === total) bar.stop();
@@ -120,7 +133,8 @@ async function scoreModel(name: ModelName, modelFolder: string, options: ScoreOp
 }
 
 /** A result written by `evaluateModels`. */
-export const readResult = async (path: string): Promise<EvaluationResult> => parseEvaluationResult(await readFile(path, "utf8"));
+export const readResult = async (path: string): Promise<EvaluationResult> =>
+  parseEvaluationResult(await readFile(path, "utf8"));
 
 async function measureHeldOut(
   folders: ModelFolders,
@@ -129,7 +143,10 @@ async function measureHeldOut(
 ): Promise<EvaluateResult["heldOut"]> {
   using dataset = await TokenizedDataset.open(prepared.dataset);
   using chats = await TokenizedDataset.open(prepared.chats);
-  const { evaluation } = splitRows(dataset.length, { trainFraction: train.trainFraction, seed: train.splitSeed });
+  const { evaluation } = splitRows(dataset.length, {
+    trainFraction: train.trainFraction,
+    seed: train.splitSeed,
+  });
   const sets = { flan: selectRows(dataset, evaluation), chat: chats };
   const losses = async (rows: TokenizedRows): Promise<HeldOutLoss> => ({
     before: await meanLoss(folders.vicuna, rows, prepared.padTokenId),
@@ -146,8 +163,14 @@ async function meanLoss(modelFolder: string, rows: TokenizedRows, padTokenId: nu
   const evaluator = await createLossEvaluator(await readCheckpoint(modelFolder));
   let [total, count] = [0, 0];
   for (let start = 0; start < rows.length; start += ROWS_PER_BATCH) {
-    const indices = Array.from({ length: Math.min(ROWS_PER_BATCH, rows.length - start) }, (_, index) => start + index);
-    const batch = collate(indices.map((index) => rows.get(index)), { padTokenId });
+    const indices = Array.from(
+      { length: Math.min(ROWS_PER_BATCH, rows.length - start) },
+      (_, index) => start + index,
+    );
+    const batch = collate(
+      indices.map((index) => rows.get(index)),
+      { padTokenId },
+    );
     const labels = countLabels(batch);
     total += labels * (await evaluator.evaluate(toSupervisedBatch(batch)));
     count += labels;
@@ -155,4 +178,3 @@ async function meanLoss(modelFolder: string, rows: TokenizedRows, padTokenId: nu
   await evaluator.dispose();
   return total / count;
 }
-

@@ -28,10 +28,15 @@ export async function fetchInputs(context: RunContext): Promise<StageOutcome<Fet
   if (source.kind === "released") throw needsDownloads(source);
   const weights = join(NANO_BASE_FOLDER, "model.safetensors");
   if (!existsSync(weights)) {
-    throw new AppError("APP_BASE_MISSING", `${NANO_BASE_FOLDER}: the nano base is not there; make it with "flacuna pretrain"`);
+    throw new AppError(
+      "APP_BASE_MISSING",
+      `${NANO_BASE_FOLDER}: the nano base is not there; make it with "flacuna pretrain"`,
+    );
   }
   const base = await hashFile(weights);
-  return runStage(context.folder, "fetch", { source, base }, (folder) => generateInputs(folder, source, base));
+  return runStage(context.folder, "fetch", { source, base }, (folder) =>
+    generateInputs(folder, source, base),
+  );
 }
 
 async function generateInputs(

@@ -32,7 +32,11 @@ export function mergeAdapter(
 }
 
 /** Writes base + adapter as a checkpoint folder; weights are kept in float32, so that nothing of a small update is lost. */
-export async function mergeFolder(baseFolder: string, adapterFolder: string, outputFolder: string): Promise<void> {
+export async function mergeFolder(
+  baseFolder: string,
+  adapterFolder: string,
+  outputFolder: string,
+): Promise<void> {
   const { config, paths, weights } = await readCheckpoint(baseFolder);
   const merger = await createMerger(await readAdapter(adapterFolder));
   const tensors = paths.map((name) => {
@@ -55,5 +59,9 @@ const DECODERS = { float16: float16ToFloat32, bfloat16: bfloat16ToFloat32 } as c
 
 function widen(tensor: Tensor): Tensor {
   if (tensor.dtype !== "float16" && tensor.dtype !== "bfloat16") return tensor;
-  return new Tensor("float32", tensor.shape, DECODERS[tensor.dtype](tensor.data as Uint16Array) as Float32Array<ArrayBuffer>);
+  return new Tensor(
+    "float32",
+    tensor.shape,
+    DECODERS[tensor.dtype](tensor.data as Uint16Array) as Float32Array<ArrayBuffer>,
+  );
 }

@@ -26,7 +26,10 @@ export interface PrepareResult {
 }
 
 /** Tokenizes the inputs. */
-export function prepareData(context: RunContext, fetched: StageOutcome<FetchResult>): Promise<StageOutcome<PrepareResult>> {
+export function prepareData(
+  context: RunContext,
+  fetched: StageOutcome<FetchResult>,
+): Promise<StageOutcome<PrepareResult>> {
   const { maxLength } = context.preset.train;
   return runStage(context.folder, "prepare", { fetch: fetched.key, maxLength }, async (folder) => {
     const { baseFolder, dataset, chats } = fetched.result;
@@ -44,7 +47,9 @@ export function prepareData(context: RunContext, fetched: StageOutcome<FetchResu
       });
     using rows = await build("flan-mini", dataset);
     using talks = await build("chats", chats);
-    context.say(`${rows.length} rows, ${rows.manifest.counts.tokens} tokens, ${rows.manifest.counts.trainedTokens} of them trained on`);
+    context.say(
+      `${rows.length} rows, ${rows.manifest.counts.tokens} tokens, ${rows.manifest.counts.trainedTokens} of them trained on`,
+    );
     return {
       dataset: join(folder, "flan-mini"),
       chats: join(folder, "chats"),
@@ -55,7 +60,11 @@ export function prepareData(context: RunContext, fetched: StageOutcome<FetchResu
   });
 }
 
-async function countComponents(rows: TokenizedDataset, path: string, maxLength: number): Promise<DataComponent[]> {
+async function countComponents(
+  rows: TokenizedDataset,
+  path: string,
+  maxLength: number,
+): Promise<DataComponent[]> {
   const { byComponent } = await countExamples(readInstructionFile(path));
   const stored = Array.from({ length: rows.length }, (_, index) => ({
     component: componentOf(rows.originOf(index).source),

@@ -1,4 +1,8 @@
 // The whole reproduction, stage after stage; each is skipped when its result is there and taken up where it was left.
+
+import type { StageOutcome } from "../artifacts.ts";
+import { formatDuration } from "../progress.ts";
+import type { Report } from "../report/report-schema.ts";
 import { evaluateModels } from "./evaluate.ts";
 import { fetchInputs } from "./fetch.ts";
 import { mergeAdapter } from "./merge.ts";
@@ -6,9 +10,6 @@ import { prepareData } from "./prepare.ts";
 import { type StageOutcomes, writeReport } from "./report.ts";
 import type { RunContext } from "./stage.ts";
 import { trainAdapter } from "./train.ts";
-import type { StageOutcome } from "../artifacts.ts";
-import type { Report } from "../report/report-schema.ts";
-import { formatDuration } from "../progress.ts";
 
 /** The stages in order, as a user names them. */
 export const STAGES = ["fetch", "prepare", "train", "merge", "evaluate", "report"] as const;

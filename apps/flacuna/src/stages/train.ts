@@ -1,7 +1,15 @@
 // The fine-tuning itself: LoRA over the frozen base, one log line per update, a state to go on from.
 import { join } from "node:path";
 import { selectRows, splitRows, TokenizedDataset, TokenLoader, type TokenLoaderState } from "@flacuna/data";
-import { type Adapter, countTrainable, createAdapter, createAdapterTrainer, type LoraTree, toSupervisedBatch, writeAdapter } from "@flacuna/lora";
+import {
+  type Adapter,
+  countTrainable,
+  createAdapter,
+  createAdapterTrainer,
+  type LoraTree,
+  toSupervisedBatch,
+  writeAdapter,
+} from "@flacuna/lora";
 import { llamaParameterShapes, readCheckpoint } from "@flacuna/model";
 import { adamW, type Tensor, type Trainer, warmupCosine } from "@flacuna/tensor";
 import { runStage, type StageOutcome } from "../artifacts.ts";
@@ -30,7 +38,10 @@ export function trainAdapter(
   const { train } = context.preset;
   return runStage(context.folder, "train", { prepare: prepared.key, train }, async (folder) => {
     using rows = await TokenizedDataset.open(prepared.result.dataset);
-    const { train: indices } = splitRows(rows.length, { trainFraction: train.trainFraction, seed: train.splitSeed });
+    const { train: indices } = splitRows(rows.length, {
+      trainFraction: train.trainFraction,
+      seed: train.splitSeed,
+    });
     const loader = new TokenLoader({
       rows: selectRows(rows, indices),
       batchSize: train.microBatchSize,
@@ -88,7 +99,8 @@ async function run(trainer: Trainer, loader: TokenLoader, options: RunOptions): 
   const batches = loader[Symbol.asyncIterator]();
   while (trainer.step < totalSteps) {
     const micro: unknown[] = [];
-    while (micro.length < train.accumulationSteps) micro.push(toSupervisedBatch((await batches.next()).value!));
+    while (micro.length < train.accumulationSteps)
+      micro.push(toSupervisedBatch((await batches.next()).value!));
     const result = await trainer.train(micro, { signal: context.signal });
     await appendLog(log, result);
     progress.update(trainer.step, `loss ${result.loss.toFixed(3)}`);

@@ -18,4 +18,5 @@ export async function cutLog(path: string, step: number): Promise<void> {
 }
 
 /** Adds an update. */
-export const appendLog = (path: string, result: StepResult): Promise<void> => appendFile(path, `${JSON.stringify(result)}\n`);
+export const appendLog = (path: string, result: StepResult): Promise<void> =>
+  appendFile(path, `${JSON.stringify(result)}\n`);
