@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { EvalError } from "../errors.ts";
 import type { Launch } from "./launch.ts";
 import type { ProgramResult, ProgramStatus } from "./python-sandbox.ts";
-import { watchResidentMemory } from "./resident-memory.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { watchProcess } from "./watchdog.ts";
 
 export interface InterpreterLimits {
   readonly memoryLimitBytes: number;
@@ -56,19 +56,15 @@ export async function startInterpreter(
     kill: () => killGroup(child),
     async run(program, timeoutMs) {
       let stopped: ProgramStatus | undefined;
-      const stop = (status: ProgramStatus) => {
-        stopped = status;
+      const residentBytes = limits.memoryLimitBytes + OVERHEAD_BYTES;
+      const unwatch = watchProcess(child.pid as number, { timeoutMs, residentBytes }, (reason) => {
+        stopped = reason;
         killGroup(child);
-      };
-      const timer = setTimeout(stop, timeoutMs, "timeout");
-      const unwatch = watchResidentMemory(child.pid as number, limits.memoryLimitBytes + OVERHEAD_BYTES, () =>
-        stop("memory"),
-      );
+      });
       child.stdin!.end(program);
       const { report, stderrTail, isKilled } = await wire.ended;
-      clearTimeout(timer);
       unwatch();
-      // A report that made it out before the kill counts: the program was in time, the timer was not.
+      // A report that made it out before the kill counts: the program was in time, the watch was not.
       return report ?? { status: stopped ?? (isKilled ? "memory" : "failed"), stderrTail };
     },
   };

@@ -4,14 +4,15 @@ import { availableParallelism } from "node:os";
 import { EvalError } from "../errors.ts";
 import { type Interpreter, type InterpreterLimits, startInterpreter } from "./interpreter.ts";
 import { findLaunch, type Launch } from "./launch.ts";
-import type { ProgramResult, PythonSandbox } from "./python-sandbox.ts";
+import { readProcessUsage } from "./process-usage.ts";
+import type { ProgramResult, PythonSandbox, RunProgramOptions } from "./python-sandbox.ts";
 import { requireSafe } from "./self-test.ts";
 import { createSnapshot, type Snapshot } from "./snapshot.ts";
 
 export interface PythonSandboxOptions {
   /** Programs run at the same time; the number of cores, at most 4, by default. */
   readonly concurrency?: number;
-  /** Wall clock per program; 3,000 ms by default, as in the HumanEval harness. */
+  /** Time per program, see {@link RunProgramOptions}; 3,000 ms by default, as in the HumanEval harness. */
   readonly timeoutMs?: number;
   /** The interpreter's memory; 512 MiB by default. */
   readonly memoryLimitBytes?: number;
@@ -95,11 +96,12 @@ class InterpreterPool implements PythonSandbox {
       interpreter: `pyodide ${launch.pyodideVersion}`,
       startup: snapshot === undefined ? "fresh" : "snapshot",
       hasNetworkNamespace: launch.hasNetworkNamespace,
+      clock: readProcessUsage(process.pid) === undefined ? "wall clock" : "processor time",
     };
     for (let slot = 0; slot < concurrency; slot++) this.#refill();
   }
 
-  async run(program: string, options: { readonly timeoutMs?: number } = {}): Promise<ProgramResult> {
+  async run(program: string, options: RunProgramOptions = {}): Promise<ProgramResult> {
     if (this.#isDisposed) throw disposedError();
     const warm =
       this.#warm.shift() ?? (await new Promise<Promise<Interpreter>>((take) => this.#waiting.push(take)));

@@ -10,7 +10,10 @@ export interface ProgramResult {
 }
 
 export interface RunProgramOptions {
-  /** Wall clock from handing the program over to its end, in milliseconds; the sandbox's `timeoutMs` by default. */
+  /**
+   * Processor time from handing the program over to its end, in milliseconds, and ten times as much of wall clock; where the
+   * system does not tell processor time, wall clock alone. The sandbox's `timeoutMs` by default.
+   */
   readonly timeoutMs?: number;
 }
 
@@ -21,6 +24,8 @@ export interface SandboxDescription {
   readonly startup: "snapshot" | "fresh";
   /** Whether each process has a network namespace of its own, with no network in it. */
   readonly hasNetworkNamespace: boolean;
+  /** What `timeoutMs` is measured in. */
+  readonly clock: "processor time" | "wall clock";
 }
 
 /** Runs Python programs, each in a fresh interpreter in a process of its own. */

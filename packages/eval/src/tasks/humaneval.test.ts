@@ -20,7 +20,7 @@ function fakeSandbox(status: ProgramStatus): PythonSandbox & { programs: string[
   const programs: string[] = [];
   return {
     programs,
-    description: { interpreter: "none", startup: "fresh", hasNetworkNamespace: false },
+    description: { interpreter: "none", startup: "fresh", hasNetworkNamespace: false, clock: "wall clock" },
     async run(program) {
       programs.push(program);
       return { status, stderrTail: "" };

@@ -23,7 +23,7 @@ export interface HumanEvalOptions {
   readonly sandbox: PythonSandbox;
   /** Programs per problem: 1 (the default), 10 or 100; each has its temperature. */
   readonly samplesPerProblem?: number;
-  /** Wall clock per program; the sandbox's own limit by default. */
+  /** Time per program; the sandbox's own limit by default. */
   readonly timeoutMs?: number;
 }
 
