@@ -112,7 +112,7 @@ export const NANO: Preset = {
 };
 
 /** Flacuna as published. @see arXiv 2307.02053 §3 and the released train.sh */
-export const PAPER: Preset = {
+const PAPER: Preset = {
   name: "paper",
   baseModel: "TheBloke/vicuna-13B-1.1-HF",
   source: {

@@ -32,7 +32,7 @@ export interface PretrainingMixture {
 type DocumentKind = "drill" | "facts" | "sheet" | "problemChat" | "smallTalk" | "code" | "codeChat";
 
 /** The mixture of the nano preset. */
-export const NANO_MIXTURE: PretrainingMixture = {
+const NANO_MIXTURE: PretrainingMixture = {
   kinds: { drill: 5, facts: 3, sheet: 6, problemChat: 6, smallTalk: 2.5, code: 1, codeChat: 1 },
   families: {
     openFact: 2,

@@ -83,7 +83,7 @@ export function evaluateModels(
 }
 
 /** The five benchmarks from a folder with their original files, in INSTRUCTEVAL's order. */
-export async function readTasks(folder: string, sandbox: PythonSandbox): Promise<Task[]> {
+async function readTasks(folder: string, sandbox: PythonSandbox): Promise<Task[]> {
   const at = (...parts: string[]) => join(folder, ...parts);
   return [
     createMmluTask(await readMmlu(at("mmlu"))),

@@ -32,11 +32,7 @@ export function mergeAdapter(
 }
 
 /** Writes base + adapter as a checkpoint folder; weights are kept in float32, so that nothing of a small update is lost. */
-export async function mergeFolder(
-  baseFolder: string,
-  adapterFolder: string,
-  outputFolder: string,
-): Promise<void> {
+async function mergeFolder(baseFolder: string, adapterFolder: string, outputFolder: string): Promise<void> {
   const { config, paths, weights } = await readCheckpoint(baseFolder);
   const merger = await createMerger(await readAdapter(adapterFolder));
   const tensors = paths.map((name) => {

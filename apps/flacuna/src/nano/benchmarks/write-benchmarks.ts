@@ -18,7 +18,7 @@ export interface BenchmarkSizes {
 }
 
 /** Sizes of the nano preset. */
-export const NANO_BENCHMARK_SIZES: BenchmarkSizes = {
+const NANO_BENCHMARK_SIZES: BenchmarkSizes = {
   mmluTestRows: 26,
   bbhRows: 53,
   dropPassages: 130,

@@ -36,7 +36,7 @@ const OPERATIONS: readonly Operation[] = [
 ];
 
 /** The number itself and three other numbers near it, in random order. */
-export function numberOptions(answer: number, random: RandomStream): string[] {
+function numberOptions(answer: number, random: RandomStream): string[] {
   const near = [-3, -2, -1, 1, 2, 3, 4, 5].map((step) => answer + step).filter((value) => value >= 0);
   return random.shuffle([answer, ...random.sample(near, 3)]).map(String);
 }

@@ -4,7 +4,7 @@ import type { RandomStream } from "../random.ts";
 import type { Fact, World } from "../world.ts";
 
 /** Four options for a fact: its value and three other values of the same relation, in random order. */
-export function factOptions(fact: Fact, random: RandomStream): string[] {
+function factOptions(fact: Fact, random: RandomStream): string[] {
   const others = fact.relation.values.filter((value) => value !== fact.value);
   return random.shuffle([fact.value, ...random.sample(others, 3)]);
 }

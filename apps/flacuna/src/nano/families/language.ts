@@ -101,7 +101,7 @@ export const topicProblem: ProblemFamily = (random, split) =>
   );
 
 /** A plain sentence about someone who does something somewhere. */
-export function plainSentence(random: RandomStream): string {
+function plainSentence(random: RandomStream): string {
   const verb = random.pick(["bought", "sold", "found", "saw", "took", "painted"]);
   return `${random.pick(NAMES)} ${verb} ${random.integer(2, 9)} ${random.pick(COLORS)} ${random.pick(GOODS)}.`;
 }
