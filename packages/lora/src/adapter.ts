@@ -3,7 +3,7 @@ import { deriveSeed, randomUniformArray, Tensor } from "@flacuna/tensor";
 import { checkConfig, type LoraConfig } from "./config.ts";
 import { LoraError } from "./errors.ts";
 
-/** The two factors of one module's update: A is [R, in], B is [out, R]. */
+/** The two factors of one module's update: A is [R, in], B is [out, R], both float32. */
 export interface LoraPair<Leaf> {
   readonly A: Leaf;
   readonly B: Leaf;
@@ -23,6 +23,9 @@ export type ParameterShapes = ReadonlyMap<string, readonly number[]>;
 
 const WEIGHT = ".weight";
 
+/** Looked up, not multiplied: the one matrix of a model that is no projection. */
+const EMBEDDINGS = "model.embed_tokens.weight";
+
 function matcher(targetModules: LoraConfig["targetModules"]): (module: string) => boolean {
   if (typeof targetModules === "string") {
     const pattern = new RegExp(`^(?:${targetModules})$`);
@@ -34,14 +37,16 @@ function matcher(targetModules: LoraConfig["targetModules"]): (module: string) =
 /**
  * Shapes of the adapter's factors for a model, without allocating anything.
  *
- * @throws LoraError `LORA_TARGET_UNMATCHED` naming every target that no module with a matrix matches, `LORA_CONFIG_INVALID`
+ * @throws LoraError `LORA_TARGET_UNMATCHED` naming every target that no projection matches, `LORA_CONFIG_INVALID`
  */
 export function adapterShapes(
   parameters: ParameterShapes,
   config: LoraConfig,
 ): LoraTree<readonly [number, number]> {
   const { rank, targetModules } = checkConfig(config);
-  const modules = [...parameters].filter(([path, shape]) => path.endsWith(WEIGHT) && shape.length === 2);
+  const modules = [...parameters].filter(
+    ([path, shape]) => path.endsWith(WEIGHT) && shape.length === 2 && path !== EMBEDDINGS,
+  );
   const names = modules.map(([path]) => path.slice(0, -WEIGHT.length));
   const targets = typeof targetModules === "string" ? [targetModules] : targetModules;
   const unmatched = targets.filter((target) => {

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readSafetensors, writeSafetensors } from "@flacuna/model";
-import type { Tensor } from "@flacuna/tensor";
+import { Tensor } from "@flacuna/tensor";
 import type { Adapter, LoraPair, LoraTree } from "./adapter.ts";
 import { formatAdapterConfig, parseAdapterConfig } from "./config.ts";
 import { LoraError } from "./errors.ts";
@@ -41,9 +41,10 @@ const toWrite = (name: string, tensor: Tensor) => ({
 });
 
 /**
- * Reads an adapter folder written here or by PEFT.
+ * Reads an adapter folder written here or by PEFT; factors of 16 bits are widened to float32.
  *
- * @throws LoraError `LORA_ADAPTER_INVALID` naming what is missing or unknown, `LORA_CONFIG_INVALID`, `LORA_UNSUPPORTED`
+ * @throws LoraError `LORA_ADAPTER_INVALID` naming what is missing or unknown, `LORA_CONFIG_INVALID`, `LORA_UNSUPPORTED`;
+ * ModelError as `readSafetensors` does
  */
 export async function readAdapter(folder: string): Promise<Adapter> {
   const config = parseAdapterConfig(await readConfig(folder));
@@ -55,7 +56,7 @@ export async function readAdapter(folder: string): Promise<Adapter> {
     if (match === null) unknown.push(name);
     else {
       const pair = pairs.get(match[1]!) ?? {};
-      pair[match[2] as "A" | "B"] = await file.read(name);
+      pair[match[2] as "A" | "B"] = toFloat32(await file.read(name));
       pairs.set(match[1]!, pair);
     }
   }
@@ -67,6 +68,10 @@ export async function readAdapter(folder: string): Promise<Adapter> {
   }
   return { config, tensors: completePairs(folder, pairs, config.rank) };
 }
+
+/** Adapters are trained and merged in float32, whatever they were stored in. */
+const toFloat32 = (tensor: Tensor): Tensor =>
+  tensor.dtype === "float32" ? tensor : Tensor.fromArray("float32", tensor.shape, tensor.toNumbers());
 
 async function readConfig(folder: string): Promise<unknown> {
   const path = join(folder, CONFIG_FILE);

@@ -44,7 +44,18 @@ export function checkConfig(config: LoraConfig): LoraConfig {
   require(Number.isFinite(alpha) && alpha > 0, "alpha", "a positive number", alpha);
   require(dropout >= 0 && dropout < 1, "dropout", "0 ≤ dropout < 1", dropout);
   require(config.targetModules.length > 0, "targetModules", "at least one name", "none");
+  require(isPattern(
+    config.targetModules,
+  ), "targetModules", "names or a regular expression", config.targetModules);
   return config;
+}
+
+function isPattern(targetModules: LoraConfig["targetModules"]): boolean {
+  try {
+    return typeof targetModules !== "string" || new RegExp(targetModules) instanceof RegExp;
+  } catch {
+    return false;
+  }
 }
 
 /** The object PEFT writes as `adapter_config.json`, keys in order. */
@@ -73,6 +84,12 @@ const SUPPORTED: readonly (readonly [key: string, isFine: (value: unknown) => bo
   ["bias", (value) => value === undefined || value === "none"],
   ["fan_in_fan_out", (value) => !value],
   ["use_dora", (value) => !value],
+  ["use_qalora", (value) => !value],
+  ["use_bdlora", (value) => !value],
+  ["lora_bias", (value) => !value],
+  ["exclude_modules", isEmpty],
+  ["alora_invocation_tokens", isEmpty],
+  ["kasa_config", isEmpty],
   ["modules_to_save", isEmpty],
   ["rank_pattern", isEmpty],
   ["alpha_pattern", isEmpty],
