@@ -44,15 +44,15 @@ export function checkConfig(config: LoraConfig): LoraConfig {
   require(Number.isFinite(alpha) && alpha > 0, "alpha", "a positive number", alpha);
   require(dropout >= 0 && dropout < 1, "dropout", "0 ≤ dropout < 1", dropout);
   require(config.targetModules.length > 0, "targetModules", "at least one name", "none");
-  require(isPattern(
-    config.targetModules,
-  ), "targetModules", "names or a regular expression", config.targetModules);
+  const canMatch = typeof config.targetModules !== "string" || isPattern(config.targetModules);
+  require(canMatch, "targetModules", "names or a regular expression", config.targetModules);
   return config;
 }
 
-function isPattern(targetModules: LoraConfig["targetModules"]): boolean {
+function isPattern(text: string): boolean {
   try {
-    return typeof targetModules !== "string" || new RegExp(targetModules) instanceof RegExp;
+    new RegExp(text);
+    return true;
   } catch {
     return false;
   }
