@@ -5,6 +5,7 @@ import { bfloat16ToFloat32, float16ToFloat32 } from "./float16.ts";
 import type { WeightReference } from "./onnx/lower.ts";
 import { PrepackedWeights } from "./runtime/session.ts";
 import { Value } from "./runtime/value.ts";
+import { formatShape, type Shape, shapesEqual } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 /** One weight, not yet read. */
@@ -56,8 +57,11 @@ export async function resolveWeights(
 ): Promise<Map<string, Value>> {
   const missing = references.filter(({ path }) => source.get(path) === undefined).map(({ path }) => path);
   if (missing.length > 0) {
-    throw new TensorError("TENSOR_WEIGHT_MISSING", `weights not found: ${missing.join(", ")}`, { details: { missing } });
+    throw new TensorError("TENSOR_WEIGHT_MISSING", `weights not found: ${missing.join(", ")}`, {
+      details: { missing },
+    });
   }
+  for (const { path, variable } of references) checkShape(path, variable.shape, source.get(path)!.shape);
   const { values } = sharedWeights(source);
   const entries = references.map(async (reference): Promise<[string, Value]> => {
     const key = `${reference.path} ${reference.variable.dtype}`;
@@ -69,10 +73,15 @@ export async function resolveWeights(
   return new Map(await Promise.all(entries));
 }
 
+function checkShape(path: string, expected: Shape, got: readonly number[]): void {
+  if (shapesEqual(expected, got)) return;
+  throw new TensorError(
+    "TENSOR_SHAPE_MISMATCH",
+    `weight "${path}": expected ${formatShape(expected)}, got ${formatShape(got)}`,
+  );
+}
+
 async function readValue({ path, variable }: WeightReference, stored: StoredWeight): Promise<Value> {
-  if (String(stored.shape) !== String(variable.shape)) {
-    throw new TensorError("TENSOR_SHAPE_MISMATCH", `weight "${path}": expected [${variable.shape}], got [${stored.shape}]`);
-  }
   return Value.fromTensor(convert(path, await stored.read(), variable.dtype));
 }
 
@@ -84,11 +93,18 @@ const DECODERS: Partial<Record<DType, (data: Uint16Array) => Float32Array>> = {
 function convert(path: string, tensor: Tensor, dtype: DType): Tensor {
   if (tensor.dtype === dtype) return tensor;
   if (!isFloating(tensor.dtype) || !isFloating(dtype)) {
-    throw new TensorError("TENSOR_DTYPE_MISMATCH", `weight "${path}": expected ${dtype}, got ${tensor.dtype}`);
+    throw new TensorError(
+      "TENSOR_DTYPE_MISMATCH",
+      `weight "${path}": expected ${dtype}, got ${tensor.dtype}`,
+    );
   }
   const decode = DECODERS[tensor.dtype];
   if (decode !== undefined && dtype === "float32") {
-    return new Tensor("float32", tensor.shape, decode(tensor.data as Uint16Array) as Float32Array<ArrayBuffer>);
+    return new Tensor(
+      "float32",
+      tensor.shape,
+      decode(tensor.data as Uint16Array) as Float32Array<ArrayBuffer>,
+    );
   }
   return Tensor.fromArray(dtype, tensor.shape, tensor.toNumbers());
 }

@@ -1,9 +1,10 @@
 // Root-mean-square normalisation: definition, pullback from the kept inverse deviation, and the runtime's fused operator.
 import type { Composite } from "../composite.ts";
-import { add, div, mean, mul, sqrt, sub, sum } from "../ops.ts";
-import { formatShape } from "../shape.ts";
+import { DTYPES } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
+import { add, div, mean, mul, sqrt, sub, sum } from "../ops.ts";
 import { sumTo } from "../rules/vjp.ts";
+import { formatShape } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
 const last = { axis: -1, keepDims: true } as const;
@@ -21,15 +22,23 @@ const RMS_NORM: Composite = {
     const normalised = mul(x!, inverse!);
     const scaled = mul(g, weight!);
     const toX = mul(inverse!, sub(scaled, mul(normalised, mean(mul(scaled, normalised), last))));
-    return [toX, sumTo(sum(mul(g, normalised), { axis: g.shape.map((_, axis) => axis).slice(0, -1) }), weight!.shape)];
+    return [
+      toX,
+      sumTo(sum(mul(g, normalised), { axis: g.shape.map((_, axis) => axis).slice(0, -1) }), weight!.shape),
+    ];
   },
   lower(lowering, equation) {
-    if (equation.inputs[0]!.dtype === "float64") return false;
-    lowering.emit("SimplifiedLayerNormalization", equation.inputs, equation.outputs, {
+    const [normalised, inverse] = equation.outputs;
+    if (inverse!.dtype === "float64") return false;
+    // The operator gives the inverse deviation in float32 (stash_type 1) whatever x is.
+    const stash = inverse!.dtype === "float32" ? inverse! : lowering.freshName("t");
+    lowering.emit("SimplifiedLayerNormalization", equation.inputs, [normalised!, stash], {
       axis: -1,
       epsilon: { float: equation.params.attributes.eps! },
       stash_type: 1,
     });
+    if (stash !== inverse)
+      lowering.emit("Cast", [stash], [inverse!], { to: DTYPES[inverse!.dtype].onnxType });
     return true;
   },
 };

@@ -59,16 +59,20 @@ export interface TrainerState {
 
 const isValue = (leaf: unknown): leaf is Value => leaf instanceof Value;
 
-const copyTensor = ({ dtype, shape, data }: Tensor): Tensor => new Tensor(dtype, shape, data.slice() as never);
+const copyTensor = ({ dtype, shape, data }: Tensor): Tensor =>
+  new Tensor(dtype, shape, data.slice() as never);
 
-const toDevice = (tree: unknown): unknown => mapTree(tree, isTensor, (leaf) => Value.fromTensor(copyTensor(leaf)));
+const toDevice = (tree: unknown, device: Device = "cpu"): unknown =>
+  mapTree(tree, isTensor, (leaf) => Value.fromTensor(copyTensor(leaf), device));
 
 const disposeTree = (tree: unknown): void => {
   for (const { leaf } of flatten(tree, isValue)) leaf.dispose();
 };
 
 async function toHost(tree: unknown): Promise<unknown> {
-  const tensors = await Promise.all(flatten(tree, isValue).map(async ({ leaf }) => copyTensor(await leaf.toTensor())));
+  const tensors = await Promise.all(
+    flatten(tree, isValue).map(async ({ leaf }) => copyTensor(await leaf.toTensor())),
+  );
   let next = 0;
   return mapTree(tree, isValue, () => tensors[next++]!);
 }
@@ -94,15 +98,21 @@ export class Trainer {
   private stepsDone = 0;
 
   /** Use `createTrainer`. */
-  constructor(options: TrainerOptions, executables: { gradient: Executable; update: Executable; evaluation: Executable }) {
+  constructor(
+    options: TrainerOptions,
+    executables: { gradient: Executable; update: Executable; evaluation: Executable },
+  ) {
     this.options = options;
     this.gradient = executables.gradient;
     this.update = executables.update;
     this.evaluation = executables.evaluation;
     const specs = specsOf(options.parameters);
-    this.parameters = toDevice(options.parameters);
-    this.optimizer = toDevice(options.optimizer.init(specs));
-    this.accumulated = toDevice(mapTree(options.parameters, isTensor, ({ dtype, shape }) => Tensor.zeros(dtype, shape)));
+    this.parameters = toDevice(options.parameters, options.device);
+    this.optimizer = toDevice(options.optimizer.init(specs), options.device);
+    this.accumulated = toDevice(
+      mapTree(options.parameters, isTensor, ({ dtype, shape }) => Tensor.zeros(dtype, shape)),
+      options.device,
+    );
   }
 
   /** Number of updates made or skipped so far. */
@@ -115,10 +125,16 @@ export class Trainer {
    *
    * @throws TensorError `TENSOR_INVALID_ARGUMENT` for another number of micro-batches, `TENSOR_CANCELLED`: the update was not made
    */
-  async train(microBatches: readonly unknown[], options: { readonly signal?: AbortSignal } = {}): Promise<StepResult> {
+  async train(
+    microBatches: readonly unknown[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<StepResult> {
     const { accumulationSteps = 1, seed = 0, schedule } = this.options;
     if (microBatches.length !== accumulationSteps) {
-      throw new TensorError("TENSOR_INVALID_ARGUMENT", `train: expected ${accumulationSteps} micro-batches, got ${microBatches.length}`);
+      throw new TensorError(
+        "TENSOR_INVALID_ARGUMENT",
+        `train: expected ${accumulationSteps} micro-batches, got ${microBatches.length}`,
+      );
     }
     let loss = 0;
     for (const [index, batch] of microBatches.entries()) {
@@ -130,7 +146,13 @@ export class Trainer {
     }
     const learningRate = schedule(this.stepsDone);
     const gradientNorm = await this.applyUpdate(learningRate);
-    return { step: this.stepsDone++, loss, gradientNorm, learningRate, skipped: !Number.isFinite(gradientNorm) };
+    return {
+      step: this.stepsDone++,
+      loss,
+      gradientNorm,
+      learningRate,
+      skipped: !Number.isFinite(gradientNorm),
+    };
   }
 
   private async applyUpdate(learningRate: number): Promise<number> {
@@ -142,7 +164,9 @@ export class Trainer {
 
   /** The evaluation loss of one micro-batch; changes nothing. */
   async evaluate(batch: unknown, options: { readonly signal?: AbortSignal } = {}): Promise<number> {
-    const result = (await this.evaluation.run([this.parameters, batch, scalar(0, "int64")], options)) as { loss: Value };
+    const result = (await this.evaluation.run([this.parameters, batch, scalar(0, "int64")], options)) as {
+      loss: Value;
+    };
     return readScalar(result.loss);
   }
 
@@ -153,7 +177,7 @@ export class Trainer {
   }
 
   /**
-   * Goes on from a state: what follows equals never having stopped, bit for bit.
+   * Goes on from a state: on the CPU what follows equals never having stopped, bit for bit.
    *
    * @throws TensorError `TENSOR_INVALID_ARGUMENT` when the state is another model's
    */
@@ -162,15 +186,17 @@ export class Trainer {
     checkSame("optimizer", this.optimizer, state.optimizer);
     disposeTree(this.parameters);
     disposeTree(this.optimizer);
-    this.parameters = toDevice(state.parameters);
-    this.optimizer = toDevice(state.optimizer);
+    this.parameters = toDevice(state.parameters, this.options.device);
+    this.optimizer = toDevice(state.optimizer, this.options.device);
     this.stepsDone = state.step;
   }
 
   /** Frees programs and values. */
   async dispose(): Promise<void> {
     for (const tree of [this.parameters, this.optimizer, this.accumulated]) disposeTree(tree);
-    await Promise.all([this.gradient, this.update, this.evaluation].map((executable) => executable.dispose()));
+    await Promise.all(
+      [this.gradient, this.update, this.evaluation].map((executable) => executable.dispose()),
+    );
   }
 }
 
@@ -181,7 +207,10 @@ function checkSame(name: string, current: unknown, next: unknown): void {
   const describe = (entries: readonly { path: string; leaf: Value | Tensor }[]) =>
     entries.map(({ path, leaf }) => `${path}:${leaf.dtype}[${leaf.shape}]`).join(" ");
   if (describe(flatten(current, isValue)) !== describe(flatten(next, isTensor))) {
-    throw new TensorError("TENSOR_INVALID_ARGUMENT", `restore: the ${name} in the state differ in name, dtype or shape from the trainer's`);
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `restore: the ${name} in the state differ in name, dtype or shape from the trainer's`,
+    );
   }
 }
 
