@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { TENSOR_ERROR_CODES, TensorError } from "./errors.ts";
 
@@ -20,5 +21,11 @@ describe("TENSOR_ERROR_CODES", () => {
   it("names each code once, with the package's prefix", () => {
     expect(new Set(TENSOR_ERROR_CODES).size).toBe(TENSOR_ERROR_CODES.length);
     expect(TENSOR_ERROR_CODES.filter((code) => !code.startsWith("TENSOR_"))).toEqual([]);
+  });
+
+  it("is the table of errors in the README", () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const documented = [...readme.matchAll(/^\| `(TENSOR_[A-Z_]+)` +\|/gm)].map(([, code]) => code!);
+    expect(documented.toSorted()).toEqual(TENSOR_ERROR_CODES.toSorted());
   });
 });
