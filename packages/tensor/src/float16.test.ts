@@ -14,7 +14,18 @@ function nearest(x: number, candidates: readonly { value: number; bits: number }
 
 describe("float16", () => {
   it("decodes known bit patterns", () => {
-    const bits = Uint16Array.of(0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x3555, 0x7bff, 0x7c00, 0xfc00);
+    const bits = Uint16Array.of(
+      0x0000,
+      0x8000,
+      0x0001,
+      0x03ff,
+      0x0400,
+      0x3c00,
+      0x3555,
+      0x7bff,
+      0x7c00,
+      0xfc00,
+    );
     expect(Array.from(float16ToFloat32(bits))).toEqual([
       0,
       -0,
@@ -42,13 +53,15 @@ describe("float16", () => {
 
   it("rounds halfway values to the even neighbour", () => {
     const ulp = 2 ** -10;
-    expect(Array.from(float32ToFloat16(Float32Array.of(1 + ulp / 2, 1 + 1.5 * ulp, 2 ** -25, 1.5 * 2 ** -24)))).toEqual([
-      0x3c00, 0x3c02, 0x0000, 0x0002,
-    ]);
+    expect(
+      Array.from(float32ToFloat16(Float32Array.of(1 + ulp / 2, 1 + 1.5 * ulp, 2 ** -25, 1.5 * 2 ** -24))),
+    ).toEqual([0x3c00, 0x3c02, 0x0000, 0x0002]);
   });
 
   it("overflows from 65520 on and not before", () => {
-    expect(Array.from(float32ToFloat16(Float32Array.of(65519.996, 65520, -1e9)))).toEqual([0x7bff, 0x7c00, 0xfc00]);
+    expect(Array.from(float32ToFloat16(Float32Array.of(65519.996, 65520, -1e9)))).toEqual([
+      0x7bff, 0x7c00, 0xfc00,
+    ]);
   });
 
   it("rounds values between neighbours to the nearest, subnormal ones too", () => {
@@ -75,7 +88,13 @@ describe("bfloat16", () => {
 
   it("rounds to nearest, ties to even", () => {
     const ulp = 2 ** -7;
-    const values = Float32Array.of(1 + 0.49 * ulp, 1 + 0.5 * ulp, 1 + 0.51 * ulp, 1 + 1.5 * ulp, -1 - 1.5 * ulp);
+    const values = Float32Array.of(
+      1 + 0.49 * ulp,
+      1 + 0.5 * ulp,
+      1 + 0.51 * ulp,
+      1 + 1.5 * ulp,
+      -1 - 1.5 * ulp,
+    );
     expect(Array.from(float32ToBfloat16(values))).toEqual([0x3f80, 0x3f80, 0x3f81, 0x3f82, 0xbf82]);
   });
 

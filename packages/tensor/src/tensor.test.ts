@@ -67,7 +67,11 @@ describe("Tensor.zeros()", () => {
 
 describe("scalar()", () => {
   it("is float32 of shape [] unless told otherwise", () => {
-    expect([scalar(0.5).dtype, scalar(0.5).shape, scalar(3, "int64").toNumbers()]).toEqual(["float32", [], [3]]);
+    expect([scalar(0.5).dtype, scalar(0.5).shape, scalar(3, "int64").toNumbers()]).toEqual([
+      "float32",
+      [],
+      [3],
+    ]);
   });
 });
 

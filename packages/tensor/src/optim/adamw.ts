@@ -1,6 +1,7 @@
 // AdamW as an init/update pair of pure functions over trees. No schedule, no clipping, no loop.
-import { add, cast, constant, div, mul, pow, sqrt, sub } from "../ops.ts";
+
 import type { TensorSpec } from "../composite.ts";
+import { add, cast, constant, div, mul, pow, sqrt, sub } from "../ops.ts";
 import { scalar, Tensor } from "../tensor.ts";
 import { isTensorSpec, isTracer, type Tracer } from "../trace.ts";
 import { flatten, mapTree } from "../tree.ts";
@@ -45,18 +46,28 @@ export interface Optimizer {
 export function adamW(options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0, decays = () => true } = options;
   const zeros = (parameters: unknown) =>
-    mapTree(parameters, isTensorSpec, ({ dtype, shape }: TensorSpec) => Tensor.zeros(dtype, shape as readonly number[]));
+    mapTree(parameters, isTensorSpec, ({ dtype, shape }: TensorSpec) =>
+      Tensor.zeros(dtype, shape as readonly number[]),
+    );
 
   function updateOne([gradient, mean, variance, parameter]: Quartet, path: string, rates: Rates) {
     const newMean = add(mul(mean, beta1), mul(gradient, 1 - beta1));
     const newVariance = add(mul(variance, beta2), mul(mul(gradient, gradient), 1 - beta2));
     const denominator = add(mul(sqrt(newVariance), rates.inverseDeviation), eps);
     const decayed = weightDecay === 0 || !decays(path) ? parameter : mul(parameter, rates.decay);
-    return { mean: newMean, variance: newVariance, parameter: sub(decayed, mul(div(newMean, denominator), rates.step)) };
+    return {
+      mean: newMean,
+      variance: newVariance,
+      parameter: sub(decayed, mul(div(newMean, denominator), rates.step)),
+    };
   }
 
   return {
-    init: (parameters) => ({ step: scalar(0, "float64"), mean: zeros(parameters), variance: zeros(parameters) }),
+    init: (parameters) => ({
+      step: scalar(0, "float64"),
+      mean: zeros(parameters),
+      variance: zeros(parameters),
+    }),
     update(gradients, state, parameters, learningRate) {
       const step = add(state.step, 1);
       const correction = (beta: number) => sub(1, pow(constant(beta, "float64"), step));
@@ -73,7 +84,10 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
         let next = 0;
         return mapTree(parameters, isTracer, () => updated[next++]![name]);
       };
-      return { parameters: pick("parameter"), state: { step, mean: pick("mean"), variance: pick("variance") } };
+      return {
+        parameters: pick("parameter"),
+        state: { step, mean: pick("mean"), variance: pick("variance") },
+      };
     },
   };
 }
@@ -88,4 +102,7 @@ interface Rates {
 
 /** The number of elements of a tree of specs. */
 export const parameterCount = (parameters: unknown): number =>
-  flatten(parameters, isTensorSpec).reduce((total, { leaf }) => total + leaf.shape.reduce<number>((n, size) => n * Number(size), 1), 0);
+  flatten(parameters, isTensorSpec).reduce(
+    (total, { leaf }) => total + leaf.shape.reduce<number>((n, size) => n * Number(size), 1),
+    0,
+  );

@@ -4,7 +4,10 @@
 export type Schedule = (step: number) => number;
 
 /** The same rate throughout. */
-export const constantSchedule = (learningRate: number): Schedule => () => learningRate;
+export const constantSchedule =
+  (learningRate: number): Schedule =>
+  () =>
+    learningRate;
 
 /**
  * Linear warm-up from 0, then half a cosine to 0. The first update has rate 0 whenever there is a warm-up.

@@ -8,7 +8,10 @@ import { flatten } from "../tree.ts";
  *
  * @throws TensorError `TENSOR_INVALID_ARGUMENT` when the trees differ in structure
  */
-export function zipTrees<Result>(trees: readonly unknown[], fn: (leaves: readonly Tracer[], path: string) => Result): Result[] {
+export function zipTrees<Result>(
+  trees: readonly unknown[],
+  fn: (leaves: readonly Tracer[], path: string) => Result,
+): Result[] {
   const entries = trees.map((tree) => flatten(tree, isTracer));
   const [first] = entries;
   return first!.map(({ path }, index) => {
@@ -16,6 +19,9 @@ export function zipTrees<Result>(trees: readonly unknown[], fn: (leaves: readonl
     if (row.some((entry, n) => entry?.path !== path || entries[n]!.length !== first!.length)) {
       throw new TensorError("TENSOR_INVALID_ARGUMENT", `trees differ in structure at "${path}"`);
     }
-    return fn(row.map((entry) => entry!.leaf), path);
+    return fn(
+      row.map((entry) => entry!.leaf),
+      path,
+    );
   });
 }

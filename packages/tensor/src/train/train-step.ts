@@ -6,7 +6,7 @@ import type { AdamWState, Optimizer } from "../optim/adamw.ts";
 import { clipByNorm, globalNorm } from "../optim/clip.ts";
 import { zipTrees } from "../optim/zip.ts";
 import type { Program } from "../program.ts";
-import { isTensorSpec, isTracer, spec, trace, type Tracer } from "../trace.ts";
+import { isTensorSpec, isTracer, spec, type Tracer, trace } from "../trace.ts";
 import { mapTree } from "../tree.ts";
 
 /**
@@ -32,10 +32,17 @@ function combine(first: unknown, second: unknown, fn: (a: Tracer, b: Tracer) => 
  * (parameters, batch, seed, accumulated, isFirst) → { loss, accumulated }: adds a micro-batch's gradient, divided by
  * the number of micro-batches, to the sum; the first one of a step begins a new sum.
  */
-export function traceGradient(loss: LossFunction, parameters: unknown, batch: unknown, microBatches: number): Program {
+export function traceGradient(
+  loss: LossFunction,
+  parameters: unknown,
+  batch: unknown,
+  microBatches: number,
+): Program {
   return trace(
     (at, data, seed, accumulated, isFirst) => {
-      const { value, gradient } = valueAndGrad((each: unknown) => loss(each as never, data as never, seed as Tracer))(at);
+      const { value, gradient } = valueAndGrad((each: unknown) =>
+        loss(each as never, data as never, seed as Tracer),
+      )(at);
       const total = combine(accumulated, gradient, (sum, part) =>
         add(where(isFirst as Tracer, 0, sum), div(part, microBatches)),
       );
@@ -62,12 +69,18 @@ export function traceUpdate(
   parameters: unknown,
   options: { readonly maxGradNorm?: number },
 ): Program {
-  const state = mapTree(optimizer.init(parameters), (leaf): leaf is TensorSpec => isTensorSpec(leaf), ({ dtype, shape }) => spec(dtype, shape));
+  const state = mapTree(
+    optimizer.init(parameters),
+    (leaf): leaf is TensorSpec => isTensorSpec(leaf),
+    ({ dtype, shape }) => spec(dtype, shape),
+  );
   return trace(
     (at, before, accumulated, learningRate) => {
       const gradientNorm = globalNorm(accumulated);
       const gradients =
-        options.maxGradNorm === undefined ? accumulated : clipByNorm(accumulated, gradientNorm, options.maxGradNorm);
+        options.maxGradNorm === undefined
+          ? accumulated
+          : clipByNorm(accumulated, gradientNorm, options.maxGradNorm);
       const after = optimizer.update(gradients, before as AdamWState<Tracer>, at, learningRate as Tracer);
       const isGood = isFinite(gradientNorm);
       const guarded = (next: unknown, old: unknown) =>
