@@ -36,7 +36,8 @@ export interface OperatorCount {
   readonly count: number;
 }
 
-const isArgument = (value: unknown): value is Tensor | Value => value instanceof Tensor || value instanceof Value;
+const isArgument = (value: unknown): value is Tensor | Value =>
+  value instanceof Tensor || value instanceof Value;
 
 /** A program ready to run. Dispose it when it is no longer needed. */
 export class Executable {
@@ -67,7 +68,12 @@ export class Executable {
     try {
       const results = await this.session.run({
         inputs: new Map(values.map((value, index) => [this.graph.inputNames[index]!, value])),
-        outputs: new Map(this.program.outputs.map(({ path }, index) => [this.graph.outputNames[index]!, into.get(path) ?? null])),
+        outputs: new Map(
+          this.program.outputs.map(({ path }, index) => [
+            this.graph.outputNames[index]!,
+            into.get(path) ?? null,
+          ]),
+        ),
         ...(options.signal && { signal: options.signal }),
       });
       return this.program.rebuildOutputs(this.graph.outputNames.map((name) => results.get(name)));
@@ -81,7 +87,8 @@ export class Executable {
   private checkAliases(leaves: readonly (Tensor | Value)[], into: ReadonlyMap<string, Value>): void {
     for (const [path, target] of into) {
       const output = this.program.outputs.find((each) => each.path === path);
-      if (output === undefined) throw new TensorError("TENSOR_INVALID_ARGUMENT", `run: the program has no output "${path}"`);
+      if (output === undefined)
+        throw new TensorError("TENSOR_INVALID_ARGUMENT", `run: the program has no output "${path}"`);
       leaves.forEach((leaf, index) => {
         if (leaf !== target) return;
         const input = this.program.inputs[index]!;

@@ -1,9 +1,10 @@
 // What a composite is: one operation with a definition in primitives, its own pullback and its own lowering.
+
+import type { DType } from "./dtype.ts";
 import type { Lowering } from "./onnx/lowering.ts";
 import type { Equation } from "./program.ts";
 import type { Shape } from "./shape.ts";
 import type { Tracer } from "./trace.ts";
-import type { DType } from "./dtype.ts";
 
 /** Numbers that configure one use of a composite, such as an epsilon. */
 export type Attributes = Readonly<Record<string, number>>;

@@ -21,7 +21,11 @@ export const isTensor = (value: unknown): value is Tensor => value instanceof Te
  * @param weights the named constants the program mentions
  * @throws TensorError `TENSOR_SHAPE_MISMATCH`, `TENSOR_DTYPE_MISMATCH` for arguments that do not fit, `TENSOR_WEIGHT_MISSING`
  */
-export function evaluate(program: Program, args: readonly unknown[], weights: TensorsByPath = new Map()): unknown {
+export function evaluate(
+  program: Program,
+  args: readonly unknown[],
+  weights: TensorsByPath = new Map(),
+): unknown {
   const leaves = flatten(args, isTensor).map(({ leaf }) => leaf);
   return program.rebuildOutputs(evaluateLeaves(program, leaves, weights));
 }
@@ -29,11 +33,11 @@ export function evaluate(program: Program, args: readonly unknown[], weights: Te
 function evaluateLeaves(program: Program, leaves: readonly Tensor[], weights: TensorsByPath): Tensor[] {
   const sizes = bindSizes(program.inputs, leaves);
   const values = new Map<number, Tensor>();
-  program.inputs.forEach(({ variable }, index) => values.set(variable.id, leaves[index]!));
+  for (const [index, { variable }] of program.inputs.entries()) values.set(variable.id, leaves[index]!);
   for (const equation of program.equations) {
     const inputs = equation.inputs.map(({ id }) => values.get(id)!);
     const outputs = evaluateEquation(equation, inputs, sizes, weights);
-    equation.outputs.forEach(({ id }, index) => values.set(id, outputs[index]!));
+    for (const [index, { id }] of equation.outputs.entries()) values.set(id, outputs[index]!);
   }
   return program.outputs.map(({ variable }) => values.get(variable.id)!);
 }
@@ -55,7 +59,8 @@ function evaluateEquation(
 
 function weightAt(path: string, expected: Var, weights: TensorsByPath): Tensor {
   const tensor = weights.get(path);
-  if (tensor === undefined) throw new TensorError("TENSOR_WEIGHT_MISSING", `weight "${path}": not among the weights given`);
+  if (tensor === undefined)
+    throw new TensorError("TENSOR_WEIGHT_MISSING", `weight "${path}": not among the weights given`);
   if (tensor.dtype !== expected.dtype || String(tensor.shape) !== String(expected.shape)) {
     throw new TensorError(
       "TENSOR_SHAPE_MISMATCH",

@@ -27,7 +27,11 @@ export function vjp<T, Result>(
   const leaves = flatten(primals, isTracer).map(({ leaf }) => leaf);
   const pullback = (output: Tracer, cotangent: Tracer): Leaves<T> => {
     const found = walkBack(equations.slice(start, end), leaves, output, cotangent);
-    return mapTree(primals, isTracer, (leaf) => found.get(leaf.id) ?? full(leaf.shape, 0, leaf.dtype)) as Leaves<T>;
+    return mapTree(
+      primals,
+      isTracer,
+      (leaf) => found.get(leaf.id) ?? full(leaf.shape, 0, leaf.dtype),
+    ) as Leaves<T>;
   };
   return { result, pullback };
 }
@@ -61,7 +65,10 @@ function dependents(equations: readonly Equation[], primals: readonly Tracer[]):
   return active;
 }
 
-function pullBack(equation: Equation, cotangents: ReadonlyMap<number, Tracer>): readonly (Tracer | undefined)[] {
+function pullBack(
+  equation: Equation,
+  cotangents: ReadonlyMap<number, Tracer>,
+): readonly (Tracer | undefined)[] {
   const inputs = equation.inputs as readonly Tracer[];
   const outputs = equation.outputs as readonly Tracer[];
   const given = outputs.map(({ id }) => cotangents.get(id));
@@ -70,7 +77,9 @@ function pullBack(equation: Equation, cotangents: ReadonlyMap<number, Tracer>): 
     if (composite.pullback !== undefined) return composite.pullback(given, inputs, outputs, attributes);
     return pullBackDefinition(equation, given);
   }
-  const complete = given.map((cotangent, index) => cotangent ?? full(outputs[index]!.shape, 0, outputs[index]!.dtype));
+  const complete = given.map(
+    (cotangent, index) => cotangent ?? full(outputs[index]!.shape, 0, outputs[index]!.dtype),
+  );
   return VJP_RULES[equation.primitive](complete, { inputs, outputs, params: equation.params as never });
 }
 
@@ -95,7 +104,9 @@ function pullBackDefinition(
     }
   });
   // An operand used twice has one total: it is given once.
-  return inputs.map(({ id }, index) => (inputs.findIndex((each) => each.id === id) === index ? totals.get(id) : undefined));
+  return inputs.map(({ id }, index) =>
+    inputs.findIndex((each) => each.id === id) === index ? totals.get(id) : undefined,
+  );
 }
 
 function checkLoss(loss: unknown, where: string): Tracer {
@@ -125,7 +136,10 @@ export function valueAndGrad<T, Rest extends readonly unknown[], Result>(
 ): (primals: T, ...rest: Rest) => { readonly value: Result; readonly gradient: Leaves<T> } {
   return (primals, ...rest) => {
     const { result, pullback } = vjp((at: T) => fn(at, ...rest), primals);
-    const loss = checkLoss(options.hasAux === true ? (result as readonly unknown[])[0] : result, "valueAndGrad");
+    const loss = checkLoss(
+      options.hasAux === true ? (result as readonly unknown[])[0] : result,
+      "valueAndGrad",
+    );
     return { value: result, gradient: pullback(loss, full([], 1, loss.dtype)) };
   };
 }

@@ -1,4 +1,4 @@
-export { Executable, compile, type CompileOptions, type OperatorCount, type RunOptions } from "./compile.ts";
+export { type CompileOptions, compile, Executable, type OperatorCount, type RunOptions } from "./compile.ts";
 export type { Attributes, Composite, TensorSpec } from "./composite.ts";
 export { attention } from "./composites/attention.ts";
 export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
@@ -8,8 +8,8 @@ export { logSoftmax, softmax } from "./composites/softmax.ts";
 export { swiglu } from "./composites/swiglu.ts";
 export {
   allocateArray,
-  type DType,
   DTYPES,
+  type DType,
   dtypeFromOnnx,
   type FloatDType,
   isDType,
@@ -86,10 +86,16 @@ export { type Equation, formatProgram, type NamedVar, type Program, type Var } f
 export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
 export type { Device } from "./runtime/session.ts";
 export { Value } from "./runtime/value.ts";
-export { addDims, type Dim, dim, formatShape, mulDims, type Shape, subDims, SymbolicDim } from "./shape.ts";
+export { addDims, type Dim, dim, formatShape, mulDims, type Shape, SymbolicDim, subDims } from "./shape.ts";
 export { elementCount, scalar, Tensor } from "./tensor.ts";
 export { isTensorSpec, isTracer, spec, Tracer, trace } from "./trace.ts";
 export type { LossFunction } from "./train/train-step.ts";
-export { createTrainer, type StepResult, type Trainer, type TrainerOptions, type TrainerState } from "./train/trainer.ts";
+export {
+  createTrainer,
+  type StepResult,
+  type Trainer,
+  type TrainerOptions,
+  type TrainerState,
+} from "./train/trainer.ts";
 export { flatten, type MapTree, mapTree, type Tree } from "./tree.ts";
 export { type StoredWeight, type WeightSource, weightsFrom } from "./weights.ts";

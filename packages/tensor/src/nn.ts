@@ -1,5 +1,19 @@
 // Functions of networks as compositions of the vocabulary. No primitive, no parameter, no state.
-import { add, cast, div, erf, full, iota, lessEqual, mod, mul, reshape, sigmoid, where, constant } from "./ops.ts";
+import {
+  add,
+  cast,
+  constant,
+  div,
+  erf,
+  full,
+  iota,
+  lessEqual,
+  mod,
+  mul,
+  reshape,
+  sigmoid,
+  where,
+} from "./ops.ts";
 import { sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 import type { Tracer } from "./trace.ts";
@@ -16,7 +30,7 @@ const PRIME = 2147483647;
 const integer = (value: number): Tracer => constant(Tensor.fromArray("int64", [], [value]));
 
 /**
- * Uniform random numbers in [0, 1) that depend on the seed and the position alone: the same on every device.
+ * Uniform random numbers in [0, 1], in float32, that depend on the seed and the position alone: the same on every device.
  * Two quadratic maps modulo 2³¹ − 1 of (position + seed); made for dropout, not for cryptography.
  *
  * @param seed [] int64, 0 ≤ seed < 2³⁰
@@ -40,7 +54,10 @@ const mulStream = (stream: number): number => (stream * 69621) % PRIME;
  * @param rate 0 ≤ rate < 1; at 0 the result is x
  * @param seed [] int64; the mask is a function of it and of `stream`
  */
-export function dropout(x: Tracer, options: { readonly rate: number; readonly seed: Tracer; readonly stream: number }): Tracer {
+export function dropout(
+  x: Tracer,
+  options: { readonly rate: number; readonly seed: Tracer; readonly stream: number },
+): Tracer {
   if (options.rate === 0) return x;
   const keep = lessEqual(options.rate, randomUniform(options.seed, options.stream, x));
   return where(keep, div(x, 1 - options.rate), full([], 0, x.dtype));

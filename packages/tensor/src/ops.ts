@@ -1,6 +1,7 @@
 // The user's vocabulary: thin checked wrappers over `bind`. Compositions for networks are in `nn.ts`.
-import { TensorError } from "./errors.ts";
+
 import type { DType } from "./dtype.ts";
+import { TensorError } from "./errors.ts";
 import type { BinaryName, CompareName, UnaryName } from "./primitive.ts";
 import { type Dim, normalizeAxis, type Shape, shapesEqual, sizeOf } from "./shape.ts";
 import { scalar, Tensor } from "./tensor.ts";
@@ -22,7 +23,10 @@ export function weight(path: string, spec: { readonly dtype: DType; readonly sha
   const { weights } = currentBuilder("weight");
   const known = weights.get(path) ?? bindOne("weight", [], { path, dtype: spec.dtype, shape: spec.shape });
   if (known.dtype !== spec.dtype || !shapesEqual(known.shape, spec.shape)) {
-    throw new TensorError("TENSOR_SHAPE_MISMATCH", `weight "${path}": used with two different dtypes or shapes`);
+    throw new TensorError(
+      "TENSOR_SHAPE_MISMATCH",
+      `weight "${path}": used with two different dtypes or shapes`,
+    );
   }
   weights.set(path, known);
   return known;
@@ -107,7 +111,8 @@ export function where(condition: Tracer, a: Operand, b: Operand): Tracer {
 }
 
 /** x in another dtype; floats to integers truncate toward zero. */
-export const cast = (x: Tracer, dtype: DType): Tracer => (x.dtype === dtype ? x : bindOne("cast", [x], { dtype }));
+export const cast = (x: Tracer, dtype: DType): Tracer =>
+  x.dtype === dtype ? x : bindOne("cast", [x], { dtype });
 
 /** x, with a zero gradient. */
 export const stopGradient = (x: Tracer): Tracer => bindOne("stopGradient", [x], {});
@@ -119,7 +124,11 @@ export const stopGradient = (x: Tracer): Tracer => bindOne("stopGradient", [x], 
  * @param b [..., K, N], or [..., N, K] with `transposeB`
  * @throws TensorError `TENSOR_SHAPE_MISMATCH` when the inner dimensions differ
  */
-export function matmul(a: Tracer, b: Tracer, options: { transposeA?: boolean; transposeB?: boolean } = {}): Tracer {
+export function matmul(
+  a: Tracer,
+  b: Tracer,
+  options: { transposeA?: boolean; transposeB?: boolean } = {},
+): Tracer {
   return bindOne("matmul", [a, b], {
     transposeA: options.transposeA ?? false,
     transposeB: options.transposeB ?? false,
@@ -127,7 +136,8 @@ export function matmul(a: Tracer, b: Tracer, options: { transposeA?: boolean; tr
 }
 
 /** x with its axes in another order. */
-export const transpose = (x: Tracer, permutation: readonly number[]): Tracer => bindOne("transpose", [x], { permutation });
+export const transpose = (x: Tracer, permutation: readonly number[]): Tracer =>
+  bindOne("transpose", [x], { permutation });
 
 /** x with another shape of the same number of elements, row major. */
 export const reshape = (x: Tracer, shape: Shape): Tracer =>
@@ -138,13 +148,19 @@ export const broadcastTo = (x: Tracer, shape: Shape): Tracer =>
   shapesEqual(x.shape, shape) ? x : bindOne("broadcast", [x], { shape });
 
 /** The positions start … end − 1 of one axis. */
-export function slice(x: Tracer, range: { readonly axis: number; readonly start: Dim; readonly end: Dim }): Tracer {
+export function slice(
+  x: Tracer,
+  range: { readonly axis: number; readonly start: Dim; readonly end: Dim },
+): Tracer {
   const axis = normalizeAxis(range.axis, x.shape.length, "slice");
   return bindOne("slice", [x], { axis, start: range.start, end: range.end });
 }
 
 /** x with zeros before and after along one axis. */
-export function pad(x: Tracer, amount: { readonly axis: number; readonly before: Dim; readonly after: Dim }): Tracer {
+export function pad(
+  x: Tracer,
+  amount: { readonly axis: number; readonly before: Dim; readonly after: Dim },
+): Tracer {
   const axis = normalizeAxis(amount.axis, x.shape.length, "pad");
   return bindOne("pad", [x], { axis, before: amount.before, after: amount.after });
 }
@@ -152,13 +168,22 @@ export function pad(x: Tracer, amount: { readonly axis: number; readonly before:
 /** The values one after another along an axis; equal shapes off that axis. */
 export function concat(xs: readonly Tracer[], axis: number): Tracer {
   const [first] = xs;
-  if (first === undefined) throw new TensorError("TENSOR_INVALID_ARGUMENT", "concat: expected at least one value");
-  return xs.length === 1 ? first : bindOne("concat", xs, { axis: normalizeAxis(axis, first.shape.length, "concat") });
+  if (first === undefined)
+    throw new TensorError("TENSOR_INVALID_ARGUMENT", "concat: expected at least one value");
+  return xs.length === 1
+    ? first
+    : bindOne("concat", xs, { axis: normalizeAxis(axis, first.shape.length, "concat") });
 }
 
 /** Consecutive parts of x along an axis; the sizes must add up to it. */
-export function split(x: Tracer, options: { readonly axis: number; readonly sizes: Shape }): readonly Tracer[] {
-  return bind("split", [x], { axis: normalizeAxis(options.axis, x.shape.length, "split"), sizes: options.sizes });
+export function split(
+  x: Tracer,
+  options: { readonly axis: number; readonly sizes: Shape },
+): readonly Tracer[] {
+  return bind("split", [x], {
+    axis: normalizeAxis(options.axis, x.shape.length, "split"),
+    sizes: options.sizes,
+  });
 }
 
 /** Which axes a reduction removes, and whether they stay with size 1. */
@@ -168,10 +193,19 @@ export interface ReduceOptions {
   readonly keepDims?: boolean;
 }
 
-function reduce(primitive: "reduceSum" | "reduceMax", x: Tracer, { axis, keepDims = false }: ReduceOptions): Tracer {
+function reduce(
+  primitive: "reduceSum" | "reduceMax",
+  x: Tracer,
+  { axis, keepDims = false }: ReduceOptions,
+): Tracer {
   const axes = axesOf(x, axis, primitive);
   const kept = bindOne(primitive, [x], { axes });
-  return keepDims ? kept : reshape(kept, x.shape.filter((_, index) => !axes.includes(index)));
+  return keepDims
+    ? kept
+    : reshape(
+        kept,
+        x.shape.filter((_, index) => !axes.includes(index)),
+      );
 }
 
 function axesOf(x: Tracer, axis: ReduceOptions["axis"], where: string): number[] {
@@ -215,9 +249,9 @@ export const takeAlong = (x: Tracer, indices: Tracer, axis: number): Tracer =>
   bindOne("takeAlong", [x, indices], { axis: normalizeAxis(axis, x.shape.length, "takeAlong") });
 
 /** 0, 1, … length − 1. */
-export const iota = (length: Dim, dtype: DType = "int64"): Tracer => bindOne("iota", [], { size: length, dtype });
+export const iota = (length: Dim, dtype: DType = "int64"): Tracer =>
+  bindOne("iota", [], { size: length, dtype });
 
 /** A value of the given shape, every element the same. */
 export const full = (shape: Shape, value: number, dtype: DType = "float32"): Tracer =>
   broadcastTo(constant(value, dtype), shape);
-

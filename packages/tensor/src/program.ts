@@ -44,7 +44,8 @@ export interface Program {
 export function checkProgram(program: Program): void {
   const known = new Set(program.inputs.map(({ variable }) => variable.id));
   const use = ({ id }: Var, where: string) => {
-    if (!known.has(id)) throw new TensorError("TENSOR_INTERNAL", `${where} uses %${id} before it is assigned`);
+    if (!known.has(id))
+      throw new TensorError("TENSOR_INTERNAL", `${where} uses %${id} before it is assigned`);
   };
   for (const equation of program.equations) {
     for (const input of equation.inputs) use(input, equation.primitive);
@@ -66,7 +67,9 @@ export function formatProgram(program: Program): string {
     names.set(id, name);
     return name;
   };
-  const inputs = program.inputs.map(({ variable, path }) => `${formatVar(variable, nameOf(variable))} "${path}"`);
+  const inputs = program.inputs.map(
+    ({ variable, path }) => `${formatVar(variable, nameOf(variable))} "${path}"`,
+  );
   const lines = program.equations.map((equation) => {
     const operands = equation.inputs.map((input) => `%${nameOf(input)}`).join(", ");
     const params = formatParams(equation);

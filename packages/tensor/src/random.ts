@@ -21,11 +21,15 @@ export function deriveSeed(seed: number, name: string): number {
 }
 
 /** The uniform number in (0, 1) at a position. */
-export const uniformAt = (seed: number, position: number): number => (hash(seed, position) + 0.5) / 4294967296;
+export const uniformAt = (seed: number, position: number): number =>
+  (hash(seed, position) + 0.5) / 4294967296;
 
-/** `count` uniform numbers in [low, high). */
+/** `count` uniform numbers between low and high, rounded to float32. */
 export function randomUniformArray(seed: number, count: number, low = 0, high = 1): Float32Array {
-  return Float32Array.from({ length: count }, (_, position) => low + (high - low) * uniformAt(seed, position));
+  return Float32Array.from(
+    { length: count },
+    (_, position) => low + (high - low) * uniformAt(seed, position),
+  );
 }
 
 /** `count` standard normal numbers, by the Box–Muller transform. */

@@ -126,7 +126,10 @@ export const evaluateShape = (shape: Shape, sizes: ReadonlyMap<string, number>):
  */
 export function normalizeAxis(axis: number, rank: number, where: string): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    throw new TensorError("TENSOR_INVALID_ARGUMENT", `${where}: axis ${axis} is outside a value of rank ${rank}`);
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `${where}: axis ${axis} is outside a value of rank ${rank}`,
+    );
   }
   return axis < 0 ? axis + rank : axis;
 }

@@ -1,7 +1,7 @@
 // Program to program, meaning preserved: each rewrite is named and can be used alone.
 import type { Equation, Program, Var } from "./program.ts";
-import { evaluateShape } from "./shape.ts";
 import { EVALUATE_RULES } from "./rules/evaluate.ts";
+import { evaluateShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** All rewrites, in the order that lets one feed the next. */
@@ -22,7 +22,10 @@ export function removeDeadCode(program: Program): Program {
 }
 
 /** Rewrites the operands of later equations and the outputs by a substitution found on the way. */
-function rewrite(program: Program, visit: (equation: Equation, replace: (from: Var, to: Var) => void) => Equation | undefined): Program {
+function rewrite(
+  program: Program,
+  visit: (equation: Equation, replace: (from: Var, to: Var) => void) => Equation | undefined,
+): Program {
   const substitution = new Map<number, Var>();
   const resolve = (variable: Var): Var => substitution.get(variable.id) ?? variable;
   const equations = program.equations.flatMap((equation) => {
@@ -38,12 +41,17 @@ export function foldScalars(program: Program): Program {
   const constants = new Map<number, Tensor>();
   return rewrite(program, (equation) => {
     if (equation.primitive === "constant") {
-      if (equation.params.tensor.data.length === 1) constants.set(equation.outputs[0]!.id, equation.params.tensor);
+      if (equation.params.tensor.data.length === 1)
+        constants.set(equation.outputs[0]!.id, equation.params.tensor);
       return equation;
     }
     const known = equation.inputs.map(({ id }) => constants.get(id)).filter((tensor) => tensor !== undefined);
     if (known.length === 0 || known.length < equation.inputs.length || !isFoldable(equation)) return equation;
-    const tensor = EVALUATE_RULES[equation.primitive as "add"](known, equation.params as never, new Map())[0]!;
+    const tensor = EVALUATE_RULES[equation.primitive as "add"](
+      known,
+      equation.params as never,
+      new Map(),
+    )[0]!;
     constants.set(equation.outputs[0]!.id, tensor);
     return { primitive: "constant", inputs: [], params: { tensor }, outputs: equation.outputs };
   });
@@ -52,7 +60,10 @@ export function foldScalars(program: Program): Program {
 function isFoldable({ primitive, outputs }: Equation): boolean {
   if (primitive === "composite" || primitive === "weight" || outputs.length !== 1) return false;
   const { shape } = outputs[0]!;
-  return shape.every((size) => typeof size === "number") && evaluateShape(shape, new Map()).every((size) => size === 1);
+  return (
+    shape.every((size) => typeof size === "number") &&
+    evaluateShape(shape, new Map()).every((size) => size === 1)
+  );
 }
 
 /** Computes once what is written twice: the same primitive of the same operands with the same parameters. */
@@ -66,7 +77,7 @@ export function shareCommonSubexpressions(program: Program): Program {
       seen.set(key, equation);
       return equation;
     }
-    equation.outputs.forEach((output, index) => replace(output, earlier.outputs[index]!));
+    for (const [index, output] of equation.outputs.entries()) replace(output, earlier.outputs[index]!);
     return undefined;
   });
 }

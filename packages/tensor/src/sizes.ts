@@ -17,30 +17,51 @@ export interface Concrete {
  */
 export function bindSizes(inputs: readonly NamedVar[], args: readonly Concrete[]): Map<string, number> {
   if (args.length !== inputs.length) {
-    throw new TensorError("TENSOR_INVALID_ARGUMENT", `expected ${inputs.length} arguments, got ${args.length}`);
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `expected ${inputs.length} arguments, got ${args.length}`,
+    );
   }
   const sizes = new Map<string, number>();
   inputs.forEach(({ path, variable }, index) => {
     const arg = args[index]!;
     if (arg.dtype !== variable.dtype) {
-      throw new TensorError("TENSOR_DTYPE_MISMATCH", `argument ${path}: expected ${variable.dtype}, got ${arg.dtype}`);
+      throw new TensorError(
+        "TENSOR_DTYPE_MISMATCH",
+        `argument ${path}: expected ${variable.dtype}, got ${arg.dtype}`,
+      );
     }
-    variable.shape.forEach((size, axis) => bindName(sizes, size, arg.shape[axis]));
+    for (const [axis, size] of variable.shape.entries()) bindName(sizes, size, arg.shape[axis]);
   });
-  inputs.forEach(({ path, variable }, index) => checkShape(path, variable.shape, args[index]!.shape, sizes));
+  for (const [index, { path, variable }] of inputs.entries()) {
+    checkShape(path, variable.shape, args[index]!.shape, sizes);
+  }
   return sizes;
 }
 
 function bindName(sizes: Map<string, number>, size: Dim, actual: number | undefined): void {
-  if (size instanceof SymbolicDim && actual !== undefined && /^\w+$/.test(size.text) && !sizes.has(size.text)) {
+  if (
+    size instanceof SymbolicDim &&
+    actual !== undefined &&
+    /^\w+$/.test(size.text) &&
+    !sizes.has(size.text)
+  ) {
     sizes.set(size.text, actual);
   }
 }
 
-function checkShape(path: string, expected: readonly Dim[], actual: readonly number[], sizes: ReadonlyMap<string, number>): void {
+function checkShape(
+  path: string,
+  expected: readonly Dim[],
+  actual: readonly number[],
+  sizes: ReadonlyMap<string, number>,
+): void {
   const fits =
     expected.length === actual.length &&
-    expected.every((size, axis) => namesIn(size).every((name) => sizes.has(name)) && evaluateDim(size, sizes) === actual[axis]);
+    expected.every(
+      (size, axis) =>
+        namesIn(size).every((name) => sizes.has(name)) && evaluateDim(size, sizes) === actual[axis],
+    );
   if (fits) return;
   const bound = [...sizes].map(([name, value]) => `${name}=${value}`).join(", ");
   throw new TensorError(

@@ -1,12 +1,13 @@
 // For tests only: closeness by dtype, finite differences, and seeded random tensors.
-import { isTensor, evaluate, type TensorsByPath } from "./evaluate.ts";
+
 import type { DType } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
+import { evaluate, isTensor, type TensorsByPath } from "./evaluate.ts";
 import { vjp } from "./grad.ts";
 import { add, cast, constant, mul, sum } from "./ops.ts";
 import { randomNormal } from "./random.ts";
 import { Tensor } from "./tensor.ts";
-import { isTracer, spec, trace, type Tracer } from "./trace.ts";
+import { isTracer, spec, type Tracer, trace } from "./trace.ts";
 import { flatten, mapTree } from "./tree.ts";
 
 /** Largest accepted |got − expected| / (1 + |expected|) by dtype: a few units in the last place of a short sum. */
@@ -36,7 +37,9 @@ export function relativeError(got: Tensor, expected: Tensor): number {
   const [a, b] = [got.toNumbers(), expected.toNumbers()];
   return a.reduce((worst, value, index) => {
     const error = Math.abs(value - b[index]!) / (1 + Math.abs(b[index]!));
-    return value === b[index] ? worst : Math.max(worst, Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
+    return value === b[index]
+      ? worst
+      : Math.max(worst, Number.isNaN(error) ? Number.POSITIVE_INFINITY : error);
   }, 0);
 }
 
@@ -69,12 +72,17 @@ export function gradientError(
     },
     args.map(({ dtype, shape }) => spec(dtype, shape)),
   );
-  const run = (at: readonly Tensor[]) => evaluate(program, at, weights) as { value: Tensor; gradient: Tensor[] };
+  const run = (at: readonly Tensor[]) =>
+    evaluate(program, at, weights) as { value: Tensor; gradient: Tensor[] };
   const directions = args.map(({ shape }, index) => randomTensor(shape, seed + 100 + index));
   const moved = (sign: number) =>
     args.map((arg, index) => {
       const direction = directions[index]!.toNumbers();
-      return Tensor.fromArray("float64", arg.shape, arg.toNumbers().map((x, n) => x + sign * step * direction[n]!));
+      return Tensor.fromArray(
+        "float64",
+        arg.shape,
+        arg.toNumbers().map((x, n) => x + sign * step * direction[n]!),
+      );
     });
   const numeric = (run(moved(1)).value.toNumbers()[0]! - run(moved(-1)).value.toNumbers()[0]!) / (2 * step);
   const analytic = run(args).gradient.reduce((total, gradient, index) => {

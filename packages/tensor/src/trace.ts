@@ -1,11 +1,12 @@
 // Turn a function of tracers into a program. The only place with ambient state.
-import { TensorError } from "./errors.ts";
-import type { DType } from "./dtype.ts";
+
 import type { Composite, TensorSpec } from "./composite.ts";
+import type { DType } from "./dtype.ts";
+import { TensorError } from "./errors.ts";
 import type { PrimitiveName, PrimitiveParams } from "./primitive.ts";
 import type { Equation, NamedVar, Program, Var } from "./program.ts";
 import { inferOutputs } from "./rules/shape.ts";
-import { type Shape, shapesEqual, formatShape } from "./shape.ts";
+import { formatShape, type Shape, shapesEqual } from "./shape.ts";
 import { simplify } from "./simplify.ts";
 import { flatten, type MapTree, mapTree } from "./tree.ts";
 
@@ -46,7 +47,10 @@ let current: Builder | undefined;
  */
 export function currentBuilder(where: string): Builder {
   if (current === undefined) {
-    throw new TensorError("TENSOR_TRACE_MISUSE", `${where}: called outside of trace(); wrap the computation in trace(fn, specs)`);
+    throw new TensorError(
+      "TENSOR_TRACE_MISUSE",
+      `${where}: called outside of trace(); wrap the computation in trace(fn, specs)`,
+    );
   }
   return current;
 }
@@ -56,7 +60,11 @@ export const spec = (dtype: DType, shape: Shape): TensorSpec => ({ dtype, shape 
 
 /** Whether a leaf of an argument tree is a `TensorSpec`. */
 export const isTensorSpec = (value: unknown): value is TensorSpec =>
-  typeof value === "object" && value !== null && "dtype" in value && "shape" in value && Array.isArray(value.shape);
+  typeof value === "object" &&
+  value !== null &&
+  "dtype" in value &&
+  "shape" in value &&
+  Array.isArray(value.shape);
 
 /** Whether a leaf of a tree is a `Tracer`. */
 export const isTracer = (value: unknown): value is Tracer => value instanceof Tracer;
@@ -78,7 +86,10 @@ export function trace<const Specs extends readonly unknown[]>(
   specs: Specs,
 ): Program {
   if (current !== undefined) {
-    throw new TensorError("TENSOR_TRACE_MISUSE", "trace: called inside another trace; call the function itself instead");
+    throw new TensorError(
+      "TENSOR_TRACE_MISUSE",
+      "trace: called inside another trace; call the function itself instead",
+    );
   }
   const builder = new Builder();
   const inputs: NamedVar[] = [];
@@ -90,7 +101,10 @@ export function trace<const Specs extends readonly unknown[]>(
       return variable;
     }) as { [K in keyof Specs]: Traced<Specs[K]> };
     const result = fn(...args);
-    const outputs = flatten(result, isTracer).map(({ path, leaf }) => ({ path, variable: checkTracer(leaf, "trace") }));
+    const outputs = flatten(result, isTracer).map(({ path, leaf }) => ({
+      path,
+      variable: checkTracer(leaf, "trace"),
+    }));
     const rebuildOutputs = (leaves: readonly unknown[]) => {
       let next = 0;
       return mapTree(result, isTracer, () => leaves[next++]);
@@ -104,7 +118,10 @@ export function trace<const Specs extends readonly unknown[]>(
 /** The tracer, when it belongs to the trace in progress. */
 export function checkTracer(value: Tracer, where: string): Tracer {
   if (value.builder !== currentBuilder(where)) {
-    throw new TensorError("TENSOR_TRACE_MISUSE", `${where}: a tracer of another trace was used; pass values in as arguments`);
+    throw new TensorError(
+      "TENSOR_TRACE_MISUSE",
+      `${where}: a tracer of another trace was used; pass values in as arguments`,
+    );
   }
   return value;
 }
@@ -165,7 +182,10 @@ export function expandComposite(
   const outer = current;
   current = undefined;
   try {
-    return trace((...args) => composite.define(args as Tracer[], attributes), inputs.map(({ dtype, shape }) => spec(dtype, shape)));
+    return trace(
+      (...args) => composite.define(args as Tracer[], attributes),
+      inputs.map(({ dtype, shape }) => spec(dtype, shape)),
+    );
   } finally {
     current = outer;
   }
@@ -189,8 +209,12 @@ export function inline(program: Program, inputs: readonly Tracer[]): Tracer[] {
     values.set(variable.id, input);
   });
   for (const { primitive, inputs: operands, params, outputs } of program.equations) {
-    const results = bind(primitive, operands.map(({ id }) => values.get(id)!), params as never);
-    outputs.forEach(({ id }, index) => values.set(id, results[index]!));
+    const results = bind(
+      primitive,
+      operands.map(({ id }) => values.get(id)!),
+      params as never,
+    );
+    for (const [index, { id }] of outputs.entries()) values.set(id, results[index]!);
   }
   return program.outputs.map(({ variable }) => values.get(variable.id)!);
 }

@@ -20,7 +20,8 @@ export interface Entry<Leaf> {
 }
 
 const isBranch = (tree: unknown): tree is Record<string, unknown> | unknown[] =>
-  Array.isArray(tree) || (typeof tree === "object" && tree !== null && Object.getPrototypeOf(tree) === Object.prototype);
+  Array.isArray(tree) ||
+  (typeof tree === "object" && tree !== null && Object.getPrototypeOf(tree) === Object.prototype);
 
 /**
  * The leaves in a fixed order: arrays by index, objects by insertion.
@@ -28,12 +29,21 @@ const isBranch = (tree: unknown): tree is Record<string, unknown> | unknown[] =>
  * @param isLeaf tells a leaf from a branch
  * @throws TensorError `TENSOR_INVALID_ARGUMENT` for anything that is neither leaf, array nor plain object
  */
-export function flatten<Leaf>(tree: unknown, isLeaf: (value: unknown) => value is Leaf, path = ""): Entry<Leaf>[] {
+export function flatten<Leaf>(
+  tree: unknown,
+  isLeaf: (value: unknown) => value is Leaf,
+  path = "",
+): Entry<Leaf>[] {
   if (isLeaf(tree)) return [{ path, leaf: tree }];
   if (!isBranch(tree)) {
-    throw new TensorError("TENSOR_INVALID_ARGUMENT", `${path || "tree"}: expected a leaf, array or object, got ${describe(tree)}`);
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `${path || "tree"}: expected a leaf, array or object, got ${describe(tree)}`,
+    );
   }
-  return Object.entries(tree).flatMap(([key, child]) => flatten(child, isLeaf, path === "" ? key : `${path}.${key}`));
+  return Object.entries(tree).flatMap(([key, child]) =>
+    flatten(child, isLeaf, path === "" ? key : `${path}.${key}`),
+  );
 }
 
 const describe = (value: unknown): string =>
@@ -48,9 +58,13 @@ export function mapTree<Leaf, To>(
 ): unknown {
   if (isLeaf(tree)) return replace(tree, path);
   if (!isBranch(tree)) {
-    throw new TensorError("TENSOR_INVALID_ARGUMENT", `${path || "tree"}: expected a leaf, array or object, got ${describe(tree)}`);
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `${path || "tree"}: expected a leaf, array or object, got ${describe(tree)}`,
+    );
   }
-  const child = (key: string, value: unknown) => mapTree(value, isLeaf, replace, path === "" ? key : `${path}.${key}`);
+  const child = (key: string, value: unknown) =>
+    mapTree(value, isLeaf, replace, path === "" ? key : `${path}.${key}`);
   if (Array.isArray(tree)) return tree.map((value, index) => child(String(index), value));
   return Object.fromEntries(Object.entries(tree).map(([key, value]) => [key, child(key, value)]));
 }

@@ -71,13 +71,18 @@ const CACHED_ATTENTION: Composite = {
     const last = reshape(cast(lastPosition!, "int64"), [B, 1]);
     const first = maximum(0, sub(add(last, 1), dimValue(T, "int64"))); // [B, 1]
     const positions = add(first, reshape(iota(T), [1, T])); // [B, T]
-    const [cos, sin] = [cosTable!, sinTable!].map((table) => reshape(gather(table, positions), [B, 1, T, D / 2]));
+    const [cos, sin] = [cosTable!, sinTable!].map((table) =>
+      reshape(gather(table, positions), [B, 1, T, D / 2]),
+    );
     const [q, k, v] = split(qkv!, { axis: -1, sizes: [H * D, K * D, K * D] });
     const query = rotate(toHeads(q!, H, sizes), cos!, sin!, D / 2);
     const key = append(pastKey!, rotate(toHeads(k!, keyValueHeads!, sizes), cos!, sin!, D / 2), first, sizes);
     const value = append(pastValue!, toHeads(v!, keyValueHeads!, sizes), first, sizes);
     const grouped = reshape(query, [B, K, H / K, T, D]);
-    const scores = mul(matmul(grouped, reshape(key, [B, K, 1, S, D]), { transposeB: true }), 1 / Math.sqrt(D));
+    const scores = mul(
+      matmul(grouped, reshape(key, [B, K, 1, S, D]), { transposeB: true }),
+      1 / Math.sqrt(D),
+    );
     const visible = lessEqual(reshape(iota(S), [1, 1, S]), reshape(positions, [B, T, 1])); // [B, T, S]
     const masked = where(reshape(visible, [B, 1, 1, T, S]), scores, -1e30);
     const mixed = matmul(softmax(masked), reshape(value, [B, K, 1, S, D]));

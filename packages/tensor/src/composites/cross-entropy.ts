@@ -15,7 +15,10 @@ const CROSS_ENTROPY: Composite = {
   // dLogits = (softmax − onehot) · g
   pullback([g], [logits, labels]) {
     const [rows, classes] = logits!.shape;
-    const isLabel = equal(reshape(iota(classes!, labels!.dtype), [1, classes!]), reshape(labels!, [rows!, 1]));
+    const isLabel = equal(
+      reshape(iota(classes!, labels!.dtype), [1, classes!]),
+      reshape(labels!, [rows!, 1]),
+    );
     return [mul(sub(softmax(logits!), cast(isLabel, logits!.dtype)), reshape(g!, [rows!, 1])), undefined];
   },
 };
@@ -26,4 +29,5 @@ const CROSS_ENTROPY: Composite = {
  * @param logits [N, V]
  * @param labels [N], int64 in 0 … V − 1
  */
-export const crossEntropy = (logits: Tracer, labels: Tracer): Tracer => bindComposite(CROSS_ENTROPY, [logits, labels])[0]!;
+export const crossEntropy = (logits: Tracer, labels: Tracer): Tracer =>
+  bindComposite(CROSS_ENTROPY, [logits, labels])[0]!;

@@ -1,6 +1,6 @@
 // softmax and its logarithm over the last axis: definitions, pullbacks, and the runtime operators they become.
 import type { Composite } from "../composite.ts";
-import { exp, log, max, mul, stopGradient, sub, sum, div } from "../ops.ts";
+import { div, exp, log, max, mul, stopGradient, sub, sum } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
 const last = { axis: -1, keepDims: true } as const;

@@ -3,7 +3,13 @@ import { DTYPES } from "../dtype.ts";
 import type { NamedVar, Program, Var } from "../program.ts";
 import { lowerEquation } from "../rules/onnx.ts";
 import { Lowering } from "./lowering.ts";
-import { encodeModel, type ModelProto, type NodeProto, type TensorProto, type ValueInfoProto } from "./schema.ts";
+import {
+  encodeModel,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from "./schema.ts";
 
 /** A named constant that a graph reads from outside. */
 export interface WeightReference {
@@ -20,6 +26,7 @@ export interface OnnxGraph {
   readonly weights: readonly WeightReference[];
   /** for inspection and tests */
   readonly nodes: readonly NodeProto[];
+  readonly constants: readonly TensorProto[];
 }
 
 /** Where weights are declared to lie, so that the runtime accepts values for them; see `runtime/session.ts`. */
@@ -37,13 +44,16 @@ export function lower(program: Program, declareWeight: DeclareWeight): OnnxGraph
   const weights = weightsOf(program);
   for (const { path, variable } of weights) lowering.setName(variable, path);
   const outputNames = program.outputs.map(({ path }) => `out:${path}`);
-  const produced = new Set(program.equations.filter(({ primitive }) => primitive !== "weight").flatMap(({ outputs }) => outputs));
+  const produced = new Set(
+    program.equations.filter(({ primitive }) => primitive !== "weight").flatMap(({ outputs }) => outputs),
+  );
   const copies = program.outputs.filter(({ variable }, index) => {
     if (!produced.delete(variable)) return true;
     lowering.setName(variable, outputNames[index]!);
     return false;
   });
-  for (const equation of program.equations) if (equation.primitive !== "weight") lowerEquation(lowering, equation);
+  for (const equation of program.equations)
+    if (equation.primitive !== "weight") lowerEquation(lowering, equation);
   for (const { path, variable } of copies) lowering.emit("Identity", [variable], [`out:${path}`]);
   const model: ModelProto = {
     irVersion: 10,
@@ -52,12 +62,18 @@ export function lower(program: Program, declareWeight: DeclareWeight): OnnxGraph
     graph: {
       name: "program",
       node: lowering.nodes,
-      initializer: [...lowering.constants, ...weights.map(({ path, variable }) => declareWeight(path, variable))],
+      initializer: [
+        ...lowering.constants,
+        ...weights.map(({ path, variable }) => declareWeight(path, variable)),
+      ],
       input: program.inputs.map(({ variable }, index) => valueInfo(inputNames[index]!, variable)),
-      output: program.outputs.map(({ variable }: NamedVar, index) => valueInfo(outputNames[index]!, variable)),
+      output: program.outputs.map(({ variable }: NamedVar, index) =>
+        valueInfo(outputNames[index]!, variable),
+      ),
     },
   };
-  return { bytes: encodeModel(model), inputNames, outputNames, weights, nodes: lowering.nodes };
+  const { nodes, constants } = lowering;
+  return { bytes: encodeModel(model), inputNames, outputNames, weights, nodes, constants };
 }
 
 /** Every named constant the program mentions. */

@@ -1,10 +1,10 @@
 // The graph under construction while a program is lowered: nodes, names, constants and run-time sizes.
 import type { DType } from "../dtype.ts";
+import { TensorError } from "../errors.ts";
 import type { Var } from "../program.ts";
 import { type Dim, namesIn, type Shape, SymbolicDim } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
-import { TensorError } from "../errors.ts";
-import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from "./schema.ts";
+import type { AttributeProto, NodeProto, TensorProto } from "./schema.ts";
 import { attributeProto, tensorProto } from "./schema.ts";
 
 /** An attribute's value: an integer, integers, a float or a string. */
@@ -17,7 +17,6 @@ export type Operand = Var | string;
 export class Lowering {
   readonly nodes: NodeProto[] = [];
   readonly constants: TensorProto[] = [];
-  readonly weights: ValueInfoProto[] = [];
   private readonly names = new Map<Var, string>();
   private readonly sizes = new Map<string, string>();
   private readonly constantNames = new Map<string, string>();
@@ -71,12 +70,19 @@ export class Lowering {
       name: `${opType}_${this.nodes.length}`,
       input: inputs.map((operand) => (operand === undefined ? "" : this.nameOf(operand))),
       output: outputs.map((operand) => this.nameOf(operand)),
-      attribute: Object.entries(attributes).map(([name, value]): AttributeProto => attributeProto(name, value)),
+      attribute: Object.entries(attributes).map(
+        ([name, value]): AttributeProto => attributeProto(name, value),
+      ),
     });
   }
 
   /** Adds a node of one output with a name of its own. */
-  value(opType: string, inputs: readonly (Operand | undefined)[], attributes: Readonly<Record<string, Attribute>> = {}, domain = ""): string {
+  value(
+    opType: string,
+    inputs: readonly (Operand | undefined)[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    domain = "",
+  ): string {
     const name = this.freshName("t");
     this.emit(opType, inputs, [name], attributes, domain);
     return name;
@@ -84,7 +90,10 @@ export class Lowering {
 
   /** The name of a constant; small equal ones are shared. */
   constant(tensor: Tensor): string {
-    const key = tensor.data.length <= 8 ? `${tensor.dtype}[${tensor.shape}]${tensor.toNumbers().map((x) => (Object.is(x, -0) ? "-0" : x))}` : undefined;
+    const key =
+      tensor.data.length <= 8
+        ? `${tensor.dtype}[${tensor.shape}]${tensor.toNumbers().map((x) => (Object.is(x, -0) ? "-0" : x))}`
+        : undefined;
     const known = key === undefined ? undefined : this.constantNames.get(key);
     if (known !== undefined) return known;
     const name = this.freshName("c");
@@ -116,7 +125,10 @@ export class Lowering {
   private readSize(name: string): string {
     const source = this.sources.get(name);
     if (source === undefined) {
-      throw new TensorError("TENSOR_INVALID_ARGUMENT", `dimension ${name}: no input has it as the size of an axis`);
+      throw new TensorError(
+        "TENSOR_INVALID_ARGUMENT",
+        `dimension ${name}: no input has it as the size of an axis`,
+      );
     }
     return this.value("Shape", [source.input], { start: source.axis, end: source.axis + 1 });
   }
@@ -125,7 +137,9 @@ export class Lowering {
     const products = [...value.terms].map(([monomial, coefficient]) => {
       const names = namesIn(new SymbolicDim(new Map([[monomial, 1]])));
       const powers = monomial === "" ? [] : monomial.split("*");
-      const factors = (names.length === 0 ? [] : powers).map((each) => this.size(new SymbolicDim(new Map([[each, 1]]))));
+      const factors = (names.length === 0 ? [] : powers).map((each) =>
+        this.size(new SymbolicDim(new Map([[each, 1]]))),
+      );
       if (coefficient !== 1 || factors.length === 0) factors.push(this.integers([coefficient]));
       return factors.reduce((a, b) => this.value("Mul", [a, b]));
     });
@@ -140,9 +154,15 @@ export class Lowering {
       const kept = shape.map((size, axis) => typeof size !== "number" && String(size) === String(from[axis]));
       const unknown = shape.filter((size, axis) => typeof size !== "number" && !kept[axis]);
       if (unknown.length <= 1) {
-        return this.integers(shape.map((size, axis) => (typeof size === "number" ? size : kept[axis] ? 0 : -1)));
+        return this.integers(
+          shape.map((size, axis) => (typeof size === "number" ? size : kept[axis] ? 0 : -1)),
+        );
       }
     }
-    return this.value("Concat", shape.map((size) => this.size(size)), { axis: 0 });
+    return this.value(
+      "Concat",
+      shape.map((size) => this.size(size)),
+      { axis: 0 },
+    );
   }
 }

@@ -40,7 +40,9 @@ export interface ValueInfoProto {
   readonly type: {
     readonly tensorType: {
       readonly elemType: number;
-      readonly shape: { readonly dim: readonly ({ readonly dimValue: number } | { readonly dimParam: string })[] };
+      readonly shape: {
+        readonly dim: readonly ({ readonly dimValue: number } | { readonly dimParam: string })[];
+      };
     };
   };
 }
@@ -139,7 +141,10 @@ export function tensorProto(name: string, tensor: Tensor): TensorProto {
 }
 
 /** An attribute from its value. */
-export function attributeProto(name: string, value: number | readonly number[] | { readonly float: number } | string): AttributeProto {
+export function attributeProto(
+  name: string,
+  value: number | readonly number[] | { readonly float: number } | string,
+): AttributeProto {
   if (typeof value === "number") return { name, type: 2, i: value };
   if (typeof value === "string") return { name, type: 3, s: new TextEncoder().encode(value) };
   if ("float" in value) return { name, type: 1, f: value.float };

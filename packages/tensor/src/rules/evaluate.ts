@@ -1,5 +1,5 @@
 // The value of every primitive by plain loops: one exhaustive table, the oracle of all other executors. Never optimised.
-import { allocateArray, type DType, DTYPES } from "../dtype.ts";
+import { allocateArray, DTYPES, type DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import { bfloat16ToFloat32, float16ToFloat32 } from "../float16.ts";
 import type { BinaryName, CompareName, PrimitiveName, PrimitiveParams, UnaryName } from "../primitive.ts";
@@ -47,7 +47,10 @@ function broadcastStrides(shape: readonly number[], rank: number): number[] {
 }
 
 /** Calls back with every index of a shape, in row-major order. */
-function forEachIndex(shape: readonly number[], visit: (index: readonly number[], position: number) => void): void {
+function forEachIndex(
+  shape: readonly number[],
+  visit: (index: readonly number[], position: number) => void,
+): void {
   const index = new Array<number>(shape.length).fill(0);
   const count = elementCount(shape);
   for (let position = 0; position < count; position++) {
@@ -59,8 +62,14 @@ function forEachIndex(shape: readonly number[], visit: (index: readonly number[]
 const offsetOf = (index: readonly number[], strides: readonly number[]): number =>
   index.reduce((total, position, axis) => total + position * strides[axis]!, 0);
 
-function elementwise(inputs: readonly Tensor[], dtype: DType, fn: (...values: Scalar[]) => Scalar): readonly Tensor[] {
-  const shape = inputs.map((input) => input.shape as Shape).reduce((a, b) => broadcastShapes(a, b, "evaluate")) as number[];
+function elementwise(
+  inputs: readonly Tensor[],
+  dtype: DType,
+  fn: (...values: Scalar[]) => Scalar,
+): readonly Tensor[] {
+  const shape = inputs
+    .map((input) => input.shape as Shape)
+    .reduce((a, b) => broadcastShapes(a, b, "evaluate")) as number[];
   const strides = inputs.map((input) => broadcastStrides(input.shape, shape.length));
   const values = inputs.map(elements);
   const result = new Array<Scalar>(elementCount(shape));
@@ -107,7 +116,11 @@ function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-size * size) / Math.sqrt(Math.PI) / (size + fraction));
 }
 
-function rearrange(x: Tensor, shape: readonly number[], source: (index: readonly number[]) => number): readonly Tensor[] {
+function rearrange(
+  x: Tensor,
+  shape: readonly number[],
+  source: (index: readonly number[]) => number,
+): readonly Tensor[] {
   const data = allocateArray(x.dtype, elementCount(shape));
   forEachIndex(shape, (index, position) => {
     const from = source(index);
@@ -130,7 +143,12 @@ function shiftAxis(x: Tensor, axis: number, before: number, size: number): reado
   });
 }
 
-function reduce(x: Tensor, axes: readonly number[], initial: number, combine: (total: number, value: number) => number) {
+function reduce(
+  x: Tensor,
+  axes: readonly number[],
+  initial: number,
+  combine: (total: number, value: number) => number,
+) {
   const shape = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   const strides = broadcastStrides(shape, shape.length);
   const totals = new Array<number>(elementCount(shape)).fill(initial);
@@ -147,7 +165,9 @@ function matmul(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean):
   const [rows, inner] = transposeA ? [a.shape.at(-1)!, a.shape.at(-2)!] : [a.shape.at(-2)!, a.shape.at(-1)!];
   const columns = b.shape.at(transposeB ? -2 : -1)!;
   const strides = [a, b].map(({ shape }) =>
-    broadcastStrides(shape.slice(0, -2), batch.length).map((stride) => stride * shape.at(-1)! * shape.at(-2)!),
+    broadcastStrides(shape.slice(0, -2), batch.length).map(
+      (stride) => stride * shape.at(-1)! * shape.at(-2)!,
+    ),
   );
   const [left, right] = [elements(a), elements(b)];
   const result: number[] = [];
@@ -231,16 +251,41 @@ export const EVALUATE_RULES: { [P in Exclude<PrimitiveName, "composite" | "weigh
   abs: unary(Math.abs),
   floor: unary(Math.floor),
   logicalNot: unary((x) => 1 - x),
-  add: binary((a, b) => a + b, (a, b) => a + b),
-  sub: binary((a, b) => a - b, (a, b) => a - b),
-  mul: binary((a, b) => a * b, (a, b) => a * b),
+  add: binary(
+    (a, b) => a + b,
+    (a, b) => a + b,
+  ),
+  sub: binary(
+    (a, b) => a - b,
+    (a, b) => a - b,
+  ),
+  mul: binary(
+    (a, b) => a * b,
+    (a, b) => a * b,
+  ),
   div: (inputs) =>
     DTYPES[inputs[0]!.dtype].kind === "integer"
-      ? elementwise(inputs, inputs[0]!.dtype, (a, b) => (typeof a === "bigint" ? a / (b as bigint) : Math.trunc(a / (b as number))))
-      : binary((a, b) => a / b, (a, b) => a / b)(inputs, {} as never, new Map()),
-  pow: binary((a, b) => a ** b, (a, b) => a ** b),
-  maximum: binary((a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b)), (a, b) => (a > b ? a : b)),
-  minimum: binary((a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.min(a, b)), (a, b) => (a < b ? a : b)),
+      ? elementwise(inputs, inputs[0]!.dtype, (a, b) =>
+          typeof a === "bigint" ? a / (b as bigint) : Math.trunc(a / (b as number)),
+        )
+      : binary(
+          (a, b) => a / b,
+          (a, b) => a / b,
+        )(inputs, {} as never, new Map()),
+  pow: binary(
+    (a, b) => a ** b,
+    (a, b) => a ** b,
+  ),
+  maximum: binary(
+    (a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b)),
+    // biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint
+    (a, b) => (a > b ? a : b),
+  ),
+  minimum: binary(
+    (a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.min(a, b)),
+    // biome-ignore lint/complexity/useMathMinMax: Math.min takes no bigint
+    (a, b) => (a < b ? a : b),
+  ),
   mod: binary(floorMod, (a, b) => ((a % b) + b) % b),
   equal: compare((a, b) => a === b),
   less: compare((a, b) => a < b),
@@ -251,15 +296,27 @@ export const EVALUATE_RULES: { [P in Exclude<PrimitiveName, "composite" | "weigh
   cast: ([x], { dtype }) => {
     const truncate = DTYPES[dtype].kind === "integer";
     const values = Array.from(elements(x!), (value) =>
-      dtype === "bool" ? Number(Number(value) !== 0) : truncate && typeof value === "number" ? Math.trunc(value) : value,
+      dtype === "bool"
+        ? Number(Number(value) !== 0)
+        : truncate && typeof value === "number"
+          ? Math.trunc(value)
+          : value,
     );
-    return [fromElements(dtype, x!.shape, values.map((value) => (dtype === "int64" || truncate ? value : Number(value))))];
+    return [
+      fromElements(
+        dtype,
+        x!.shape,
+        values.map((value) => (dtype === "int64" || truncate ? value : Number(value))),
+      ),
+    ];
   },
   matmul: ([a, b], { transposeA, transposeB }) => matmul(a!, b!, transposeA, transposeB),
   transpose: ([x], { permutation }) => {
     const strides = stridesOf(x!.shape);
     const shape = permutation.map((axis) => x!.shape[axis]!);
-    return rearrange(x!, shape, (index) => permutation.reduce((at, axis, n) => at + index[n]! * strides[axis]!, 0));
+    return rearrange(x!, shape, (index) =>
+      permutation.reduce((at, axis, n) => at + index[n]! * strides[axis]!, 0),
+    );
   },
   reshape: ([x], { shape }, sizes) => [new Tensor(x!.dtype, evaluateShape(shape, sizes), x!.data)],
   broadcast: ([x], { shape }, sizes) => {
@@ -313,7 +370,8 @@ export const EVALUATE_RULES: { [P in Exclude<PrimitiveName, "composite" | "weigh
     }
     return [new Tensor(table!.dtype, shape, data as never)];
   },
-  scatterAdd: ([indices, updates], { size }, sizes) => scatterRows(indices!, updates!, evaluateDim(size, sizes)),
+  scatterAdd: ([indices, updates], { size }, sizes) =>
+    scatterRows(indices!, updates!, evaluateDim(size, sizes)),
   takeAlong: ([x, indices], { axis }) => {
     const rows = elements(indices!);
     const strides = stridesOf(x!.shape);
@@ -323,10 +381,17 @@ export const EVALUATE_RULES: { [P in Exclude<PrimitiveName, "composite" | "weigh
       return offsetOf(index, strides) + (row - index[axis]!) * strides[axis]!;
     });
   },
-  addAlong: ([indices, updates], { axis, size }, sizes) => addAlong(indices!, updates!, axis, evaluateDim(size, sizes)),
+  addAlong: ([indices, updates], { axis, size }, sizes) =>
+    addAlong(indices!, updates!, axis, evaluateDim(size, sizes)),
   iota: (_, { size, dtype }, sizes) => {
     const count = evaluateDim(size, sizes);
-    return [Tensor.fromArray(dtype, [count], Array.from({ length: count }, (__, index) => index))];
+    return [
+      Tensor.fromArray(
+        dtype,
+        [count],
+        Array.from({ length: count }, (__, index) => index),
+      ),
+    ];
   },
   constant: (_, { tensor }) => [tensor],
   stopGradient: ([x]) => [x!],

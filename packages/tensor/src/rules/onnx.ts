@@ -1,12 +1,15 @@
 // The ONNX operators (opset 21 and com.microsoft) every primitive becomes: one exhaustive table.
-import { type DType, DTYPES } from "../dtype.ts";
+import { DTYPES, type DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import type { Lowering } from "../onnx/lowering.ts";
 import type { PrimitiveName } from "../primitive.ts";
 import type { Equation, Var } from "../program.ts";
 import { expandComposite } from "../trace.ts";
 
-type Rule<P extends PrimitiveName> = (lowering: Lowering, equation: Extract<Equation, { primitive: P }>) => void;
+type Rule<P extends PrimitiveName> = (
+  lowering: Lowering,
+  equation: Extract<Equation, { primitive: P }>,
+) => void;
 
 const node =
   (opType: string) =>
@@ -22,7 +25,9 @@ const lowerMatmul: Rule<"matmul"> = (lowering, { inputs, outputs, params: { tran
     const attributes = { transA: Number(transposeA), transB: Number(transposeB) };
     return lowering.emit("FusedMatMul", inputs, outputs, attributes, "com.microsoft");
   }
-  const operands = [transposeA, transposeB].map((swap, index) => (swap ? swapLastAxes(lowering, inputs[index]!) : inputs[index]!));
+  const operands = [transposeA, transposeB].map((swap, index) =>
+    swap ? swapLastAxes(lowering, inputs[index]!) : inputs[index]!,
+  );
   return lowering.emit("MatMul", operands, outputs);
 };
 
@@ -62,7 +67,10 @@ function zeros(lowering: Lowering, { dtype, shape }: Var): string {
 }
 
 const lowerScatterAdd: Rule<"scatterAdd"> = (lowering, { inputs: [indices, updates], outputs }) => {
-  const target = lowering.value("Unsqueeze", [toInt64(lowering, indices!), lowering.integers([indices!.shape.length])]);
+  const target = lowering.value("Unsqueeze", [
+    toInt64(lowering, indices!),
+    lowering.integers([indices!.shape.length]),
+  ]);
   lowering.emit("ScatterND", [zeros(lowering, outputs[0]!), target, updates], outputs, { reduction: "add" });
 };
 
@@ -79,7 +87,9 @@ const lowerComposite: Rule<"composite"> = (lowering, equation) => {
   const { composite, attributes } = equation.params;
   if (composite.lower?.(lowering, equation) === true) return;
   const definition = expandComposite(composite, equation.inputs, attributes);
-  definition.inputs.forEach(({ variable }, index) => lowering.setName(variable, lowering.nameOf(equation.inputs[index]!)));
+  for (const [index, { variable }] of definition.inputs.entries()) {
+    lowering.setName(variable, lowering.nameOf(equation.inputs[index]!));
+  }
   for (const each of definition.equations) lowerEquation(lowering, each);
   definition.outputs.forEach(({ variable }, index) => {
     const output = equation.outputs[index]!;
@@ -133,7 +143,8 @@ export const ONNX_RULES: { [P in PrimitiveName]: Rule<P> } = {
   slice: (lowering, { inputs: [x], outputs, params: { axis, start, end } }) =>
     lowering.emit("Slice", [x, lowering.size(start), lowering.size(end), lowering.integers([axis])], outputs),
   pad: lowerPad,
-  concat: (lowering, { inputs, outputs, params }) => lowering.emit("Concat", inputs, outputs, { axis: params.axis }),
+  concat: (lowering, { inputs, outputs, params }) =>
+    lowering.emit("Concat", inputs, outputs, { axis: params.axis }),
   split: (lowering, { inputs: [x], outputs, params: { axis, sizes } }) =>
     lowering.emit("Split", [x, lowering.shape(sizes)], outputs, { axis }),
   reduceSum: reduce("ReduceSum"),

@@ -16,7 +16,10 @@ import {
 } from "../shape.ts";
 import { inferComposite } from "../trace.ts";
 
-type Rule<P extends PrimitiveName> = (inputs: readonly TensorSpec[], params: PrimitiveParams[P]) => readonly TensorSpec[];
+type Rule<P extends PrimitiveName> = (
+  inputs: readonly TensorSpec[],
+  params: PrimitiveParams[P],
+) => readonly TensorSpec[];
 
 /** The specs of a primitive's outputs. */
 export function inferOutputs<P extends PrimitiveName>(
@@ -29,50 +32,70 @@ export function inferOutputs<P extends PrimitiveName>(
 
 const mismatch = (message: string) => new TensorError("TENSOR_SHAPE_MISMATCH", message);
 
-function requireDType(where: string, { dtype }: TensorSpec, accepts: (dtype: DType) => boolean, expected: string): void {
-  if (!accepts(dtype)) throw new TensorError("TENSOR_DTYPE_MISMATCH", `${where}: expected ${expected}, got ${dtype}`);
+function requireDType(
+  where: string,
+  { dtype }: TensorSpec,
+  accepts: (dtype: DType) => boolean,
+  expected: string,
+): void {
+  if (!accepts(dtype))
+    throw new TensorError("TENSOR_DTYPE_MISMATCH", `${where}: expected ${expected}, got ${dtype}`);
 }
 
 function requireSameDType(where: string, inputs: readonly TensorSpec[]): DType {
   const [first] = inputs;
   for (const { dtype } of inputs) {
     if (dtype !== first!.dtype) {
-      throw new TensorError("TENSOR_DTYPE_MISMATCH", `${where}: operands are ${first!.dtype} and ${dtype}; cast one of them`);
+      throw new TensorError(
+        "TENSOR_DTYPE_MISMATCH",
+        `${where}: operands are ${first!.dtype} and ${dtype}; cast one of them`,
+      );
     }
   }
   return first!.dtype;
 }
 
-const float = (name: UnaryName): Rule<UnaryName> => ([x]) => {
-  requireDType(name, x!, isFloating, "a floating dtype");
-  return [x!];
-};
+const float =
+  (name: UnaryName): Rule<UnaryName> =>
+  ([x]) => {
+    requireDType(name, x!, isFloating, "a floating dtype");
+    return [x!];
+  };
 
-const number = (name: UnaryName): Rule<UnaryName> => ([x]) => {
-  requireDType(name, x!, (dtype) => dtype !== "bool", "a number");
-  return [x!];
-};
+const number =
+  (name: UnaryName): Rule<UnaryName> =>
+  ([x]) => {
+    requireDType(name, x!, (dtype) => dtype !== "bool", "a number");
+    return [x!];
+  };
 
-const arithmetic = (name: BinaryName): Rule<BinaryName> => (inputs) => {
-  const dtype = requireSameDType(name, inputs);
-  requireDType(name, inputs[0]!, (each) => each !== "bool", "numbers");
-  return [{ dtype, shape: broadcastShapes(inputs[0]!.shape, inputs[1]!.shape, name) }];
-};
+const arithmetic =
+  (name: BinaryName): Rule<BinaryName> =>
+  (inputs) => {
+    const dtype = requireSameDType(name, inputs);
+    requireDType(name, inputs[0]!, (each) => each !== "bool", "numbers");
+    return [{ dtype, shape: broadcastShapes(inputs[0]!.shape, inputs[1]!.shape, name) }];
+  };
 
-const comparison = (name: CompareName): Rule<CompareName> => (inputs) => {
-  requireSameDType(name, inputs);
-  return [{ dtype: "bool", shape: broadcastShapes(inputs[0]!.shape, inputs[1]!.shape, name) }];
-};
+const comparison =
+  (name: CompareName): Rule<CompareName> =>
+  (inputs) => {
+    requireSameDType(name, inputs);
+    return [{ dtype: "bool", shape: broadcastShapes(inputs[0]!.shape, inputs[1]!.shape, name) }];
+  };
 
-const logical = (name: CompareName): Rule<CompareName> => (inputs) => {
-  for (const input of inputs) requireDType(name, input, (dtype) => dtype === "bool", "bool");
-  return [{ dtype: "bool", shape: broadcastShapes(inputs[0]!.shape, inputs[1]!.shape, name) }];
-};
+const logical =
+  (name: CompareName): Rule<CompareName> =>
+  (inputs) => {
+    for (const input of inputs) requireDType(name, input, (dtype) => dtype === "bool", "bool");
+    return [{ dtype: "bool", shape: broadcastShapes(inputs[0]!.shape, inputs[1]!.shape, name) }];
+  };
 
 const requireIndices = (where: string, spec: TensorSpec): void =>
   requireDType(where, spec, (dtype) => dtype === "int64" || dtype === "int32", "int64 or int32 indices");
 
-const replaceAxis = (shape: Shape, axis: number, size: Dim): Dim[] => shape.map((old, index) => (index === axis ? size : old));
+const replaceAxis = (shape: Shape, axis: number, size: Dim): Dim[] =>
+  shape.map((old, index) => (index === axis ? size : old));
 
 const keepReduced: Rule<"reduceSum" | "reduceMax"> = ([x], { axes }) => [
   { dtype: x!.dtype, shape: x!.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)) },
@@ -125,7 +148,12 @@ export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
   where: ([condition, a, b]) => {
     requireDType("where", condition!, (dtype) => dtype === "bool", "a bool condition");
     const dtype = requireSameDType("where", [a!, b!]);
-    return [{ dtype, shape: broadcastShapes(condition!.shape, broadcastShapes(a!.shape, b!.shape, "where"), "where") }];
+    return [
+      {
+        dtype,
+        shape: broadcastShapes(condition!.shape, broadcastShapes(a!.shape, b!.shape, "where"), "where"),
+      },
+    ];
   },
   cast: ([x], { dtype }) => [{ dtype, shape: x!.shape }],
   matmul: ([a, b], { transposeA, transposeB }) => {
@@ -136,13 +164,17 @@ export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
   transpose: ([x], { permutation }) => {
     const valid = permutation.length === x!.shape.length && new Set(permutation).size === permutation.length;
     if (!valid || permutation.some((axis) => x!.shape[axis] === undefined)) {
-      throw mismatch(`transpose: [${permutation.join(", ")}] does not permute the axes of ${formatShape(x!.shape)}`);
+      throw mismatch(
+        `transpose: [${permutation.join(", ")}] does not permute the axes of ${formatShape(x!.shape)}`,
+      );
     }
     return [{ dtype: x!.dtype, shape: permutation.map((axis) => x!.shape[axis]!) }];
   },
   reshape: ([x], { shape }) => {
     if (!dimsEqual(sizeOf(x!.shape), sizeOf(shape))) {
-      throw mismatch(`reshape: ${formatShape(x!.shape)} and ${formatShape(shape)} differ in their number of elements`);
+      throw mismatch(
+        `reshape: ${formatShape(x!.shape)} and ${formatShape(shape)} differ in their number of elements`,
+      );
     }
     return [{ dtype: x!.dtype, shape }];
   },
@@ -169,7 +201,9 @@ export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
     const [first] = inputs;
     for (const { shape } of inputs) {
       if (!shapesEqual(replaceAxis(shape, axis, 0), replaceAxis(first!.shape, axis, 0))) {
-        throw mismatch(`concat: ${formatShape(first!.shape)} and ${formatShape(shape)} differ off axis ${axis}`);
+        throw mismatch(
+          `concat: ${formatShape(first!.shape)} and ${formatShape(shape)} differ off axis ${axis}`,
+        );
       }
     }
     const size = inputs.reduce<Dim>((total, { shape }) => addDims(total, shape[axis]!), 0);
@@ -178,7 +212,9 @@ export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
   split: ([x], { axis, sizes }) => {
     const total = sizes.reduce<Dim>(addDims, 0);
     if (!dimsEqual(total, x!.shape[axis]!)) {
-      throw mismatch(`split: sizes ${formatShape(sizes)} do not add up to axis ${axis} of ${formatShape(x!.shape)}`);
+      throw mismatch(
+        `split: sizes ${formatShape(sizes)} do not add up to axis ${axis} of ${formatShape(x!.shape)}`,
+      );
     }
     return sizes.map((size) => ({ dtype: x!.dtype, shape: replaceAxis(x!.shape, axis, size) }));
   },
@@ -193,21 +229,27 @@ export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
     requireIndices("scatterAdd", indices!);
     const rank = indices!.shape.length;
     if (!shapesEqual(updates!.shape.slice(0, rank), indices!.shape)) {
-      throw mismatch(`scatterAdd: updates ${formatShape(updates!.shape)} do not begin with indices ${formatShape(indices!.shape)}`);
+      throw mismatch(
+        `scatterAdd: updates ${formatShape(updates!.shape)} do not begin with indices ${formatShape(indices!.shape)}`,
+      );
     }
     return [{ dtype: updates!.dtype, shape: [size, ...updates!.shape.slice(rank)] }];
   },
   takeAlong: ([x, indices], { axis }) => {
     requireIndices("takeAlong", indices!);
     if (!shapesEqual(replaceAxis(x!.shape, axis, 0), replaceAxis(indices!.shape, axis, 0))) {
-      throw mismatch(`takeAlong: indices ${formatShape(indices!.shape)} and ${formatShape(x!.shape)} differ off axis ${axis}`);
+      throw mismatch(
+        `takeAlong: indices ${formatShape(indices!.shape)} and ${formatShape(x!.shape)} differ off axis ${axis}`,
+      );
     }
     return [{ dtype: x!.dtype, shape: indices!.shape }];
   },
   addAlong: ([indices, updates], { axis, size }) => {
     requireIndices("addAlong", indices!);
     if (!shapesEqual(indices!.shape, updates!.shape)) {
-      throw mismatch(`addAlong: indices ${formatShape(indices!.shape)} and updates ${formatShape(updates!.shape)} differ`);
+      throw mismatch(
+        `addAlong: indices ${formatShape(indices!.shape)} and updates ${formatShape(updates!.shape)} differ`,
+      );
     }
     return [{ dtype: updates!.dtype, shape: replaceAxis(updates!.shape, axis, size) }];
   },

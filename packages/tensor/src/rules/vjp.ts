@@ -16,9 +16,31 @@ export interface PullbackContext<P extends PrimitiveName> {
 /** `undefined` stands for a cotangent of zero. */
 type Cotangents = readonly (Tracer | undefined)[];
 
-type Pullback<P extends PrimitiveName> = (cotangents: readonly Tracer[], context: PullbackContext<P>) => Cotangents;
+type Pullback<P extends PrimitiveName> = (
+  cotangents: readonly Tracer[],
+  context: PullbackContext<P>,
+) => Cotangents;
 
-const { add, cos, div, equal, exp, lessEqual, less, log, logicalNot, matmul, mul, neg, pow, sin, slice, sub, transpose, where } = ops;
+const {
+  add,
+  cos,
+  div,
+  equal,
+  exp,
+  lessEqual,
+  less,
+  log,
+  logicalNot,
+  matmul,
+  mul,
+  neg,
+  pow,
+  sin,
+  slice,
+  sub,
+  transpose,
+  where,
+} = ops;
 
 /** The cotangent summed back over the axes that broadcasting stretched. */
 export function sumTo(cotangent: Tracer, shape: Shape): Tracer {
@@ -49,7 +71,8 @@ const selecting = (choosesFirst: (a: Tracer, b: Tracer) => Tracer): Pullback<Bin
     return [where(first, g, 0), where(first, 0, g)];
   });
 
-const none = (_: Cotangents, { inputs }: { readonly inputs: readonly Tracer[] }): Cotangents => inputs.map(() => undefined);
+const none = (_: Cotangents, { inputs }: { readonly inputs: readonly Tracer[] }): Cotangents =>
+  inputs.map(() => undefined);
 
 const collapse = (x: Tracer): Tracer => {
   const rows = x.shape.slice(0, -1).reduce<Dim>(mulDims, 1);
@@ -110,7 +133,10 @@ export const VJP_RULES: { [P in Exclude<PrimitiveName, "composite">]: Pullback<P
   cast: ([g], { inputs: [x] }) => [isFloating(x!.dtype) ? ops.cast(g!, x!.dtype) : undefined],
   matmul: matmulPullback,
   transpose: ([g], { params: { permutation } }) => [
-    transpose(g!, permutation.map((_, axis) => permutation.indexOf(axis))),
+    transpose(
+      g!,
+      permutation.map((_, axis) => permutation.indexOf(axis)),
+    ),
   ],
   reshape: ([g], { inputs: [x] }) => [ops.reshape(g!, x!.shape)],
   broadcast: ([g], { inputs: [x] }) => [sumTo(g!, x!.shape)],
@@ -120,7 +146,8 @@ export const VJP_RULES: { [P in Exclude<PrimitiveName, "composite">]: Pullback<P
   pad: ([g], { inputs: [x], params: { axis, before } }) => [
     slice(g!, { axis, start: before, end: addDims(before, x!.shape[axis]!) }),
   ],
-  concat: ([g], { inputs, params: { axis } }) => ops.split(g!, { axis, sizes: inputs.map(({ shape }) => shape[axis]!) }),
+  concat: ([g], { inputs, params: { axis } }) =>
+    ops.split(g!, { axis, sizes: inputs.map(({ shape }) => shape[axis]!) }),
   split: (cotangents, { params: { axis } }) => [ops.concat(cotangents, axis)],
   reduceSum: ([g], { inputs: [x] }) => [ops.broadcastTo(g!, x!.shape)],
   reduceMax: maxPullback,
