@@ -1,4 +1,6 @@
 // The operation cases, as data: a function of tracers and the shapes of its arguments, random, non-square and batched.
+
+import * as ops from "@flacuna/tensor";
 import {
   attention,
   cachedAttention,
@@ -12,7 +14,6 @@ import {
   Tensor,
   type Tracer,
 } from "@flacuna/tensor";
-import * as ops from "@flacuna/tensor";
 import { randomTensor } from "@flacuna/tensor/testing";
 
 /** One operation. */
@@ -46,26 +47,96 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
   ["erf", ops.erf, [[9]]],
   ["abs", ops.abs, [[7]]],
   ["add", ops.add, [[2, 3], [3]]],
-  ["sub", ops.sub, [[2, 1, 3], [4, 1]]],
-  ["mul", ops.mul, [[2, 3], [2, 1]]],
+  [
+    "sub",
+    ops.sub,
+    [
+      [2, 1, 3],
+      [4, 1],
+    ],
+  ],
+  [
+    "mul",
+    ops.mul,
+    [
+      [2, 3],
+      [2, 1],
+    ],
+  ],
   ["mul by itself", (x) => ops.mul(x, x), [[2, 3]]],
   ["div", (a, b) => ops.div(a, positive(b)), [[2, 3], [3]]],
   ["pow", (a, b) => ops.pow(positive(a), b), [[2, 3], [3]]],
   ["maximum", ops.maximum, [[4, 3], [3]]],
-  ["minimum", ops.minimum, [[4, 3], [4, 1]]],
+  [
+    "minimum",
+    ops.minimum,
+    [
+      [4, 3],
+      [4, 1],
+    ],
+  ],
   ["where", (a, b) => ops.where(ops.less(a, 0.1), a, b), [[4, 3], [3]]],
-  ["matmul", (a, b) => ops.matmul(a, b), [[2, 3, 4], [4, 5]]],
-  ["matmul, second transposed", (a, b) => ops.matmul(a, b, { transposeB: true }), [[2, 3, 4], [5, 4]]],
-  ["matmul, first transposed", (a, b) => ops.matmul(a, b, { transposeA: true }), [[2, 4, 3], [4, 5]]],
-  ["matmul, both transposed", (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }), [[4, 3], [5, 4]]],
-  ["matmul, batches broadcast", (a, b) => ops.matmul(a, b, { transposeB: true }), [[2, 3, 3, 4], [2, 1, 5, 4]]],
-  ["matmul, batches transposed", (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }), [[3, 4, 2], [3, 5, 4]]],
+  [
+    "matmul",
+    (a, b) => ops.matmul(a, b),
+    [
+      [2, 3, 4],
+      [4, 5],
+    ],
+  ],
+  [
+    "matmul, second transposed",
+    (a, b) => ops.matmul(a, b, { transposeB: true }),
+    [
+      [2, 3, 4],
+      [5, 4],
+    ],
+  ],
+  [
+    "matmul, first transposed",
+    (a, b) => ops.matmul(a, b, { transposeA: true }),
+    [
+      [2, 4, 3],
+      [4, 5],
+    ],
+  ],
+  [
+    "matmul, both transposed",
+    (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }),
+    [
+      [4, 3],
+      [5, 4],
+    ],
+  ],
+  [
+    "matmul, batches broadcast",
+    (a, b) => ops.matmul(a, b, { transposeB: true }),
+    [
+      [2, 3, 3, 4],
+      [2, 1, 5, 4],
+    ],
+  ],
+  [
+    "matmul, batches transposed",
+    (a, b) => ops.matmul(a, b, { transposeA: true, transposeB: true }),
+    [
+      [3, 4, 2],
+      [3, 5, 4],
+    ],
+  ],
   ["transpose", (x) => ops.mul(ops.transpose(x, [2, 0, 1]), 2), [[2, 3, 4]]],
   ["reshape", (x) => ops.reshape(x, [4, 6]), [[2, 3, 4]]],
   ["broadcastTo", (x) => ops.broadcastTo(x, [4, 2, 3]), [[2, 1]]],
   ["slice", (x) => ops.slice(x, { axis: 1, start: 1, end: 3 }), [[2, 4, 3]]],
   ["pad", (x) => ops.pad(x, { axis: 0, before: 2, after: 1 }), [[2, 3]]],
-  ["concat", (a, b) => ops.concat([a, b, a], 1), [[2, 3], [2, 4]]],
+  [
+    "concat",
+    (a, b) => ops.concat([a, b, a], 1),
+    [
+      [2, 3],
+      [2, 4],
+    ],
+  ],
   ["split", (x) => ops.split(x, { axis: -1, sizes: [1, 3, 2] }), [[2, 6]]],
   ["split, one part used", (x) => ops.split(x, { axis: -1, sizes: [1, 3, 2] })[1], [[2, 6]]],
   ["sum", (x) => ops.sum(x, { axis: [0, 2] }), [[2, 3, 4]]],
@@ -80,14 +151,42 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
   ["gelu", gelu, [[7]]],
   ["rmsNorm", (x, w) => rmsNorm(x, w, 1e-5), [[2, 3, 4], [4]]],
   ["crossEntropy", (x) => crossEntropy(x, ops.constant(Tensor.fromArray("int64", [3], [4, 0, 2]))), [[3, 5]]],
-  ["swiglu", swiglu, [[2, 3], [2, 3]]],
+  [
+    "swiglu",
+    swiglu,
+    [
+      [2, 3],
+      [2, 3],
+    ],
+  ],
   [
     "attention",
     (q, key, value, bias) => attention(q, { key, value, bias }),
-    [[2, 2, 3, 4, 5], [2, 2, 6, 5], [2, 2, 6, 5], [4, 6]],
+    [
+      [2, 2, 3, 4, 5],
+      [2, 2, 6, 5],
+      [2, 2, 6, 5],
+      [4, 6],
+    ],
   ],
-  ["cachedAttention", attend(2), [[1, 2, 32], [1, 2, 6, 4], [1, 2, 6, 4]]],
-  ["cachedAttention, fused", attend(8), [[1, 2, 128], [1, 2, 6, 16], [1, 2, 6, 16]]],
+  [
+    "cachedAttention",
+    attend(2),
+    [
+      [1, 2, 32],
+      [1, 2, 6, 4],
+      [1, 2, 6, 4],
+    ],
+  ],
+  [
+    "cachedAttention, fused",
+    attend(8),
+    [
+      [1, 2, 128],
+      [1, 2, 6, 16],
+      [1, 2, 6, 16],
+    ],
+  ],
 ];
 
 /** Differentiable operations. */
