@@ -111,7 +111,8 @@ export function byPeftName<Leaf>(tree: LoraTree<Leaf>): Record<string, Leaf> {
 
 /** The model's weights with the adapter merged into them, by path. */
 export async function mergeToy({ parameters, adapter }: ToyModel): Promise<Record<string, Tensor>> {
-  const merger = await createMerger(adapter);
+  const shapes = new Map(Object.entries(parameters).map(([path, { shape }]) => [path, shape]));
+  const merger = await createMerger(adapter, shapes);
   const merged: Record<string, Tensor> = {};
   for (const [path, tensor] of Object.entries(parameters)) merged[path] = await merger.merge(path, tensor);
   await merger.dispose();

@@ -97,3 +97,26 @@ export function createAdapter(
   });
   return { config, tensors: Object.fromEntries(tensors) };
 }
+
+/**
+ * The adapter with its modules in the model's order, when each of them is a projection of the model of the right shape.
+ *
+ * @throws LoraError `LORA_SHAPE_MISMATCH` naming every module that the model lacks or has in another shape
+ */
+export function fitAdapter(adapter: Adapter, parameters: ParameterShapes): Adapter {
+  const fitting = [...parameters].flatMap(([path, shape]): [string, LoraPair<Tensor>][] => {
+    const module = path.slice(0, -WEIGHT.length);
+    const factors = adapter.tensors[module];
+    const fits = factors !== undefined && `${factors.B.shape[0]},${factors.A.shape[1]}` === String(shape);
+    return fits ? [[module, factors]] : [];
+  });
+  const tensors = Object.fromEntries(fitting);
+  const strangers = Object.keys(adapter.tensors).filter((module) => !Object.hasOwn(tensors, module));
+  if (strangers.length > 0) {
+    throw new LoraError(
+      "LORA_SHAPE_MISMATCH",
+      `the adapter is for another model: ${strangers.join(", ")} are not there, or of another shape`,
+    );
+  }
+  return { config: adapter.config, tensors };
+}

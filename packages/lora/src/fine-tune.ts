@@ -21,7 +21,7 @@ import {
   type WeightSource,
   weight,
 } from "@flacuna/tensor";
-import type { Adapter, LoraTree } from "./adapter.ts";
+import { type Adapter, fitAdapter, type LoraTree } from "./adapter.ts";
 import type { LoraConfig } from "./config.ts";
 import { loraLinear } from "./linear.ts";
 import { SUPERVISED_BATCH, type SupervisedBatch } from "./supervised-batch.ts";
@@ -77,7 +77,8 @@ export type FineTuneOptions = Pick<
 export async function createAdapterTrainer(
   options: FineTuneOptions & { readonly weights: WeightSource; readonly adapter: Adapter },
 ): Promise<Trainer> {
-  const { config, adapter, ...rest } = options;
+  const { config, ...rest } = options;
+  const adapter = fitAdapter(options.adapter, llamaParameterShapes(config));
   return createTrainer({
     ...rest,
     loss: adapterLoss(config, adapter.config, true),

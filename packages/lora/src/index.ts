@@ -3,6 +3,7 @@ export {
   adapterShapes,
   countTrainable,
   createAdapter,
+  fitAdapter,
   type LoraPair,
   type LoraTree,
   type ParameterShapes,

@@ -7,6 +7,7 @@ import { loraLinear } from "./linear.ts";
 import { createMerger, type Merger } from "./merge.ts";
 
 const ADAPTER = toyAdapter();
+const TOY_SHAPES = new Map(Object.entries(TOY_PARAMETERS).map(([path, { shape }]) => [path, shape]));
 const COMPILE_TIMEOUT_MS = 60_000;
 const TARGET = "model.layers.0.self_attn.v_proj.weight";
 
@@ -38,7 +39,7 @@ function logits(parameters: Readonly<Record<string, Tensor>>, isAdapted: boolean
 describe("createMerger()", () => {
   let merger: Merger;
   beforeAll(async () => {
-    merger = await createMerger(ADAPTER);
+    merger = await createMerger(ADAPTER, TOY_SHAPES);
   }, COMPILE_TIMEOUT_MS);
   afterAll(() => merger.dispose());
 
@@ -82,6 +83,18 @@ describe("createMerger()", () => {
     const before = TOY_PARAMETERS[TARGET]!.toNumbers();
     await merger.merge(TARGET, TOY_PARAMETERS[TARGET]!);
     expect(TOY_PARAMETERS[TARGET]!.toNumbers()).toEqual(before);
+  });
+
+  it("refuses an adapter for modules that the model lacks", async () => {
+    const { config, tensors } = ADAPTER;
+    const stranger = {
+      config,
+      tensors: { ...tensors, "model.layers.9.self_attn.v_proj": tensors["model.layers.0.self_attn.v_proj"]! },
+    };
+    await expect(createMerger(stranger, TOY_SHAPES)).rejects.toMatchObject({
+      code: "LORA_SHAPE_MISMATCH",
+      message: expect.stringContaining("model.layers.9.self_attn.v_proj"),
+    });
   });
 
   it("refuses a weight of another model's shape", async () => {

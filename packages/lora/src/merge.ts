@@ -1,9 +1,13 @@
 // Fold an adapter into base weights and take it out again, tensor by tensor: two models are never held.
 import {
   add,
+  bfloat16ToFloat32,
   compile,
   dim,
   type Executable,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
   matmul,
   mul,
   spec,
@@ -11,7 +15,7 @@ import {
   trace,
   type Value,
 } from "@flacuna/tensor";
-import type { Adapter, LoraPair } from "./adapter.ts";
+import { type Adapter, fitAdapter, type LoraPair, type ParameterShapes } from "./adapter.ts";
 import { scalingOf } from "./config.ts";
 import { LoraError } from "./errors.ts";
 
@@ -50,12 +54,10 @@ export class Merger {
     if (factors === undefined) return weight;
     checkShapes(path, weight, factors);
     const scale = Tensor.fromArray("float32", [], [sign * scalingOf(this.adapter.config)]);
-    const wide = Tensor.fromArray("float32", weight.shape, toFloat32(weight));
-    const result = (await this.executable.run([wide, factors.A, factors.B, scale])) as Value;
+    const result = (await this.executable.run([widen(weight), factors.A, factors.B, scale])) as Value;
     const merged = await result.toTensor();
-    const narrow = Tensor.fromArray(weight.dtype, weight.shape, merged.data as Float32Array);
     result.dispose();
-    return narrow;
+    return narrow(merged, weight.dtype);
   }
 
   /** Frees the compiled product. */
@@ -64,8 +66,21 @@ export class Merger {
   }
 }
 
-const toFloat32 = (tensor: Tensor): ArrayLike<number> =>
-  tensor.dtype === "float32" ? (tensor.data as Float32Array) : tensor.toNumbers();
+/** Conversions of the dtypes that weights are stored in. */
+const WIDE = { float16: float16ToFloat32, bfloat16: bfloat16ToFloat32 } as const;
+const NARROW = { float16: float32ToFloat16, bfloat16: float32ToBfloat16 } as const;
+
+function widen({ dtype, shape, data }: Tensor): Tensor {
+  if (dtype === "float32") return new Tensor(dtype, shape, data as Float32Array<ArrayBuffer>);
+  if (dtype === "float16" || dtype === "bfloat16")
+    return new Tensor("float32", shape, WIDE[dtype](data as Uint16Array));
+  throw new LoraError("LORA_UNSUPPORTED", `merge: weights are float32, float16 or bfloat16, got ${dtype}`);
+}
+
+const narrow = (tensor: Tensor, dtype: Tensor["dtype"]): Tensor =>
+  dtype === "float16" || dtype === "bfloat16"
+    ? new Tensor(dtype, tensor.shape, NARROW[dtype](tensor.data as Float32Array))
+    : tensor;
 
 function checkShapes(path: string, weight: Tensor, { A, B }: LoraPair<Tensor>): void {
   const expected = `${B.shape[0]},${A.shape[1]}`;
@@ -77,7 +92,12 @@ function checkShapes(path: string, weight: Tensor, { A, B }: LoraPair<Tensor>): 
   }
 }
 
-/** A merger for an adapter. */
-export async function createMerger(adapter: Adapter): Promise<Merger> {
-  return new Merger(adapter, await compile(traceMerge()));
+/**
+ * A merger for an adapter.
+ *
+ * @param parameters the shapes of the model to merge into
+ * @throws LoraError `LORA_SHAPE_MISMATCH` when the adapter is for another model
+ */
+export async function createMerger(adapter: Adapter, parameters: ParameterShapes): Promise<Merger> {
+  return new Merger(fitAdapter(adapter, parameters), await compile(traceMerge()));
 }

@@ -2,7 +2,7 @@
 import { copyFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createMerger, readAdapter } from "@flacuna/lora";
-import { readCheckpoint, writeCheckpoint } from "@flacuna/model";
+import { llamaParameterShapes, readCheckpoint, writeCheckpoint } from "@flacuna/model";
 import { bfloat16ToFloat32, float16ToFloat32, Tensor } from "@flacuna/tensor";
 import { runStage, type StageOutcome } from "../artifacts.ts";
 import type { FetchResult } from "./fetch.ts";
@@ -34,7 +34,7 @@ export function mergeAdapter(
 /** Writes base + adapter as a checkpoint folder; weights are kept in float32, so that nothing of a small update is lost. */
 async function mergeFolder(baseFolder: string, adapterFolder: string, outputFolder: string): Promise<void> {
   const { config, paths, weights } = await readCheckpoint(baseFolder);
-  const merger = await createMerger(await readAdapter(adapterFolder));
+  const merger = await createMerger(await readAdapter(adapterFolder), llamaParameterShapes(config));
   const tensors = paths.map((name) => {
     const stored = weights.get(name)!;
     return {
