@@ -65,6 +65,18 @@ describe("Executable.run()", () => {
     await executable.dispose();
   });
 
+  it("refuses one value for two outputs", async () => {
+    const program = trace((x) => ({ y: mul(x, 2), z: mul(x, 3) }), [spec("float32", [2])]);
+    const executable = await compile(program, { threads: 1 });
+    const value = Value.fromTensor(vector);
+    const into = new Map([
+      ["y", value],
+      ["z", value],
+    ]);
+    await expect(executable.run([vector], { into })).rejects.toThrow(/the same value/);
+    await executable.dispose();
+  });
+
   it("is an error once disposed", async () => {
     const executable = await twice();
     await executable.dispose();

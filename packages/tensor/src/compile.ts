@@ -85,6 +85,12 @@ export class Executable {
   }
 
   private checkAliases(leaves: readonly (Tensor | Value)[], into: ReadonlyMap<string, Value>): void {
+    if (new Set(into.values()).size < into.size) {
+      throw new TensorError(
+        "TENSOR_INVALID_ARGUMENT",
+        "run: two outputs are given the same value to write into",
+      );
+    }
     for (const [path, target] of into) {
       const output = this.program.outputs.find((each) => each.path === path);
       if (output === undefined)
