@@ -116,7 +116,7 @@ export function trace<const Specs extends readonly unknown[]>(
 }
 
 /** The tracer, when it belongs to the trace in progress. */
-export function checkTracer(value: Tracer, where: string): Tracer {
+function checkTracer(value: Tracer, where: string): Tracer {
   if (value.builder !== currentBuilder(where)) {
     throw new TensorError(
       "TENSOR_TRACE_MISUSE",
@@ -138,9 +138,19 @@ export function bind<P extends PrimitiveName>(
 ): readonly Tracer[] {
   const builder = currentBuilder(primitive);
   for (const input of inputs) checkTracer(input, primitive);
-  const outputs = inferOutputs(primitive, inputs, params).map((output) => builder.newTracer(output));
+  const outputs = inferSpecs(primitive, inputs, params).map((output) => builder.newTracer(output));
   builder.equations.push({ primitive, inputs, params, outputs } as unknown as Equation);
   return outputs;
+}
+
+function inferSpecs<P extends PrimitiveName>(
+  primitive: P,
+  inputs: readonly TensorSpec[],
+  params: PrimitiveParams[P],
+): readonly TensorSpec[] {
+  if (primitive !== "composite") return inferOutputs(primitive as "add", inputs, params);
+  const { composite, attributes } = params as PrimitiveParams["composite"];
+  return inferComposite(composite, inputs, attributes);
 }
 
 /** `bind` for a primitive of one output. */
@@ -165,7 +175,7 @@ export function bindComposite(
 }
 
 /** The outputs' specs of a composite, by tracing its definition aside. */
-export function inferComposite(
+function inferComposite(
   composite: Composite,
   inputs: readonly TensorSpec[],
   attributes: Readonly<Record<string, number>>,

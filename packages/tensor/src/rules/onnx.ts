@@ -104,7 +104,7 @@ export function lowerEquation(lowering: Lowering, equation: Equation): void {
 }
 
 /** One rule per primitive. */
-export const ONNX_RULES: { [P in PrimitiveName]: Rule<P> } = {
+const ONNX_RULES: { [P in PrimitiveName]: Rule<P> } = {
   neg: node("Neg"),
   exp: node("Exp"),
   log: node("Log"),

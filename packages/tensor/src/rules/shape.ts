@@ -14,15 +14,17 @@ import {
   sizeOf,
   subDims,
 } from "../shape.ts";
-import { inferComposite } from "../trace.ts";
 
 type Rule<P extends PrimitiveName> = (
   inputs: readonly TensorSpec[],
   params: PrimitiveParams[P],
 ) => readonly TensorSpec[];
 
+/** Every primitive but `composite`. */
+type RuledName = Exclude<PrimitiveName, "composite">;
+
 /** The specs of a primitive's outputs. */
-export function inferOutputs<P extends PrimitiveName>(
+export function inferOutputs<P extends RuledName>(
   primitive: P,
   inputs: readonly TensorSpec[],
   params: PrimitiveParams[P],
@@ -115,8 +117,8 @@ function matmulShape(a: Shape, b: Shape, transposeA: boolean, transposeB: boolea
   return [...broadcastShapes(a.slice(0, -2), b.slice(0, -2), "matmul"), rows, columns];
 }
 
-/** One rule per primitive. */
-export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
+/** One rule per primitive; `composite` is handled by tracing, which knows definitions. */
+const SHAPE_RULES: { [P in RuledName]: Rule<P> } = {
   neg: number("neg"),
   exp: float("exp"),
   log: float("log"),
@@ -257,5 +259,4 @@ export const SHAPE_RULES: { [P in PrimitiveName]: Rule<P> } = {
   constant: (_, { tensor }) => [{ dtype: tensor.dtype, shape: tensor.shape }],
   weight: (_, { dtype, shape }) => [{ dtype, shape }],
   stopGradient: ([x]) => [x!],
-  composite: (inputs, { composite, attributes }) => inferComposite(composite, inputs, attributes),
 };
