@@ -247,6 +247,7 @@ describe("public names", () => {
       createFullTrainer
       createLossEvaluator
       createMerger
+      fitAdapter
       formatAdapterConfig
       fullLoss
       loraLinear

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 
-const child = fileURLToPath(new URL("./testing/exit-child.ts", import.meta.url));
+const child = fileURLToPath(new URL("./fixtures/exit-child.ts", import.meta.url));
 
 describe("the end of a process", () => {
   it.each(["idle", "while-running"])("is clean when sessions were left %s", async (state) => {

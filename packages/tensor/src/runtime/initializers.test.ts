@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Tensor } from "../tensor.ts";
+import { onnxModel } from "./fixtures/onnx-fixture.ts";
 import { createSession, declareInitializer, PrepackedWeights, type SessionOptions } from "./session.ts";
-import { onnxModel } from "./testing/onnx-fixture.ts";
 import { Value } from "./value.ts";
 
 const code = (value: string) => expect.objectContaining({ code: value });

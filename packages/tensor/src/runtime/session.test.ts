@@ -6,8 +6,8 @@ import { describe, expect, it } from "vitest";
 import { DTYPES, type DType } from "../dtype.ts";
 import { Tensor } from "../tensor.ts";
 import type { Device } from "./device.ts";
+import { onnxModel } from "./fixtures/onnx-fixture.ts";
 import { createSession, type Session } from "./session.ts";
-import { onnxModel } from "./testing/onnx-fixture.ts";
 import { Value } from "./value.ts";
 
 const code = (value: string) => expect.objectContaining({ code: value });
