@@ -1,0 +1,32 @@
+/* All families compiled for one path: the build compiles this file once per path, with KERNEL_PATH and the flags. */
+#include "kernels.h"
+#include "attention.c"
+#include "cross-entropy.c"
+#include "linear-int8.c"
+#include "linear-panels.c"
+#include "norm.c"
+#include "quantize.c"
+#include "swiglu.c"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+
+const Kernels JOIN(kernels_, KERNEL_PATH) = {
+    .path = TEXT(KERNEL_PATH),
+    .quantize_rows = quantize_rows,
+    .int8_forward = int8_forward,
+    .int8_backward = int8_backward,
+    .panel_forward = panel_forward,
+    .panel_backward = panel_backward,
+    .attention_forward = attention_forward,
+    .attention_backward = attention_backward,
+    .rms_norm = rms_norm,
+    .rms_norm_grad = rms_norm_grad,
+    .swiglu = swiglu,
+    .swiglu_grad = swiglu_grad,
+    .hadamard = hadamard,
+    .cross_entropy = cross_entropy,
+    .cross_entropy_grad = cross_entropy_grad,
+};

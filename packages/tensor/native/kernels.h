@@ -1,0 +1,162 @@
+/* What the kernel families offer: argument structures, and one table of functions per instruction-set path.
+   Arrays are row major and contiguous unless said otherwise; sizes are in elements. No type of the runtime here. */
+#ifndef FLACUNA_KERNELS_H
+#define FLACUNA_KERNELS_H
+#include <stdint.h>
+#include "parallel.h"
+
+/* ---- quantize.c: float32 rows to unsigned bytes with zero point 128 -------------------------------------------- */
+
+#define ZERO_POINT 128
+/* Rows of quantised values are padded with the zero point to a multiple of this, as packed weights are with 0. */
+#define DEPTH_STEP 64
+/* Output columns of packed weights come in groups of this. */
+#define COLUMN_STEP 16
+static inline int64_t round_up(int64_t size, int64_t step) { return (size + step - 1) / step * step; }
+
+/* q = round(x * column_scale / scale) + 128 with scale = max |x * column_scale| / 127 of the row. */
+typedef struct {
+  int64_t rows, width;
+  const float *x;            /* [rows, width] */
+  const float *column_scale; /* [width], or null for 1 */
+  uint8_t *q;                /* [rows, round_up(width, DEPTH_STEP)] */
+  float *scale;              /* [rows] */
+} QuantizeRows;
+
+/* ---- linear-int8.c: products with weights W [out, in] held once as signed bytes ---------------------------------- */
+
+/* Packed weights: [out / 16][in / 4][16 outputs][4 inputs] bytes, `out` padded to COLUMN_STEP * 4 = 64 and `in` to
+   DEPTH_STEP with zeros, so that either direction may take it for its depth. A [16 quads][16][4] piece is an AMX tile.
+   forward:  y[r, o] = addend[r, o] + row_scale[r] * column_scale[o] * sum_i (q[r, i] - 128) * w[o, i]
+   backward: y[r, i] = addend[r, i] + row_scale[r] * sum_o (q[r, o] - 128) * w[o, i]       (column scales are in q) */
+typedef struct {
+  int64_t rows, in, out;
+  const uint8_t *q;          /* forward [rows, round_up(in, 64)], backward [rows, round_up(out, 64)] */
+  const float *row_scale;    /* [rows] */
+  const int8_t *packed;
+  const float *column_scale; /* forward only: [out] */
+  const int32_t *sums;       /* forward [out]: sums of w over in; backward [in]: sums of w over out */
+  const float *addend;       /* like y, or null; may be y itself */
+  float *y;                  /* forward [rows, out], backward [rows, in] */
+} Int8Product;
+
+/* ---- linear-panels.c: products with weights that are unpacked, a panel at a time, to floating point ---------------- */
+
+/* bfloat16 weights: [out / 16][in / 2][16 outputs][2 inputs], `out` and `in` padded to 32 with zeros.
+   4-bit weights: [out / 16][in / 8][16 outputs][4 bytes], the low half of byte b is input 8j + b, the high half input
+   8j + 4 + b; value = scale * nibble + minimum, one float16 scale and minimum per block of 32 inputs:
+   [out / 16][in / 32][16]; `out` padded to 32, `in` a multiple of 32. */
+typedef enum { WEIGHTS_BFLOAT16, WEIGHTS_INT4 } WeightFormat;
+/* forward: y = addend + x * W^T; backward: y = addend + x * W. */
+typedef struct {
+  int64_t rows, in, out;
+  WeightFormat format;
+  const float *x; /* forward [rows, in], backward [rows, out] */
+  const void *packed;
+  const uint16_t *scales, *minimums; /* 4 bits only */
+  const float *addend;               /* like y, or null; may be y itself */
+  float *y;                          /* forward [rows, out], backward [rows, in] */
+} PanelProduct;
+
+/* ---- attention.c: causal grouped-query attention with rotary positions ------------------------------------------- */
+
+/* Query head h reads key/value head h / (heads / key_value_heads). Token t of a row sees tokens starts[t] ... t.
+   Queries and keys are rotated by their position in the row (half-split); scores are scaled by 1 / sqrt(head_size). */
+typedef struct {
+  int64_t batch, length, heads, key_value_heads, head_size; /* head_size: a multiple of 16 from 16 to 256 */
+  const float *query;                                       /* [batch, length, heads, head_size] */
+  const float *key, *value;                                 /* [batch, length, key_value_heads, head_size] */
+  const float *cos, *sin;                                   /* [length, head_size / 2] */
+  const int32_t *starts; /* [batch, length], not falling along a row, starts[t] <= t; null: all 0 */
+  float *mixed;          /* [batch, length, heads, head_size]: out of forward, in of backward */
+  float *log_sum_exp;    /* [batch, heads, length], natural: out of forward, in of backward */
+  const float *d_mixed;  /* backward only, as are the following */
+  float *d_query, *d_key, *d_value;
+} Attention;
+
+/* ---- norm.c --------------------------------------------------------------------------------------------------------- */
+
+/* normalised = x * inverse * gain, inverse = 1 / sqrt(mean(x^2) + epsilon); q and scale as QuantizeRows of normalised. */
+typedef struct {
+  int64_t rows, width;
+  float epsilon;
+  const float *x, *gain; /* [rows, width], [width] */
+  float *normalised;     /* [rows, width] */
+  float *inverse;        /* [rows] */
+  uint8_t *q;            /* [rows, round_up(width, 64)], or null */
+  float *scale;          /* [rows], or null */
+} RmsNorm;
+/* dx = addend + inverse * (g * gain - n * mean(g * gain * n)), n = x * inverse */
+typedef struct {
+  int64_t rows, width;
+  const float *g, *x, *gain, *inverse;
+  const float *addend; /* [rows, width] or null */
+  float *dx;
+} RmsNormGrad;
+
+/* ---- swiglu.c ------------------------------------------------------------------------------------------------------- */
+
+/* h = silu(gate) * up. With hadamard, each run of 64 columns is then multiplied by the symmetric orthogonal Hadamard
+   matrix of order 64 (entries +-1/8, Sylvester's order); width is then a multiple of 64. h, or q and scale, may be null. */
+typedef struct {
+  int64_t rows, width;
+  int hadamard;
+  const float *gate, *up; /* [rows, width] */
+  float *h;               /* [rows, width] */
+  uint8_t *q;             /* [rows, round_up(width, 64)] */
+  float *scale;           /* [rows] */
+} Swiglu;
+/* The pullback: g is the cotangent of h, after the Hadamard matrix when there is one. */
+typedef struct {
+  int64_t rows, width;
+  int hadamard;
+  const float *g, *gate, *up;
+  float *d_gate, *d_up;
+} SwigluGrad;
+/* y = x with each run of 64 columns multiplied by that matrix. */
+typedef struct {
+  int64_t rows, width;
+  const float *x;
+  float *y;
+} Hadamard;
+
+/* ---- cross-entropy.c ------------------------------------------------------------------------------------------------ */
+
+/* loss[r] = log_sum_exp[r] - logits[r, labels[r]] */
+typedef struct {
+  int64_t rows, classes;
+  const float *logits;
+  const int64_t *labels;
+  float *loss, *log_sum_exp; /* [rows] */
+} CrossEntropy;
+/* d_logits[r, c] = g[r] * (exp(logits[r, c] - log_sum_exp[r]) - [c == labels[r]]) */
+typedef struct {
+  int64_t rows, classes;
+  const float *g, *logits, *log_sum_exp;
+  const int64_t *labels;
+  float *d_logits; /* may be logits */
+} CrossEntropyGrad;
+
+/* ---- the table -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const char *path;
+  void (*quantize_rows)(const QuantizeRows *, const Parallel *);
+  void (*int8_forward)(const Int8Product *, const Parallel *);
+  void (*int8_backward)(const Int8Product *, const Parallel *);
+  void (*panel_forward)(const PanelProduct *, const Parallel *);
+  void (*panel_backward)(const PanelProduct *, const Parallel *);
+  void (*attention_forward)(const Attention *, const Parallel *);
+  void (*attention_backward)(const Attention *, const Parallel *);
+  void (*rms_norm)(const RmsNorm *, const Parallel *);
+  void (*rms_norm_grad)(const RmsNormGrad *, const Parallel *);
+  void (*swiglu)(const Swiglu *, const Parallel *);
+  void (*swiglu_grad)(const SwigluGrad *, const Parallel *);
+  void (*hadamard)(const Hadamard *, const Parallel *);
+  void (*cross_entropy)(const CrossEntropy *, const Parallel *);
+  void (*cross_entropy_grad)(const CrossEntropyGrad *, const Parallel *);
+} Kernels;
+
+extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_amx;
+
+#endif

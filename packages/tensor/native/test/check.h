@@ -1,0 +1,105 @@
+/* What the test programs share: random data, a serial and a two-thread Parallel, comparison, the paths of this CPU. */
+#ifndef FLACUNA_CHECK_H
+#define FLACUNA_CHECK_H
+#include <math.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "../kernels.h"
+
+static uint64_t check_state = 0x9e3779b97f4a7c15u;
+static inline uint32_t random_bits(void) {
+  check_state = check_state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(check_state >> 32);
+}
+static inline float random_float(float scale) { return scale * ((float)random_bits() / 2147483648.0f - 1.0f); }
+static inline int64_t random_between(int64_t low, int64_t high) { return low + random_bits() % (high - low + 1); }
+/* Exactly as long as asked, so that the address sanitizer sees every step outside. */
+static inline void *exact(size_t bytes) { return malloc(bytes ? bytes : 1); }
+static inline float *random_floats(int64_t count, float scale) {
+  float *x = exact(count * sizeof(float));
+  for (int64_t i = 0; i < count; i++) x[i] = random_float(scale);
+  return x;
+}
+
+static void serial_run(const Parallel *self, Task task, size_t count, void *argument) {
+  (void)self;
+  for (size_t i = 0; i < count; i++) task(argument, i);
+}
+static const Parallel SERIAL = {serial_run, NULL};
+
+typedef struct {
+  Task task;
+  void *argument;
+  size_t count;
+  size_t *next;
+} CheckShare;
+static void *check_worker(void *value) {
+  CheckShare *share = value;
+  for (size_t i; (i = __atomic_fetch_add(share->next, 1, __ATOMIC_RELAXED)) < share->count;)
+    share->task(share->argument, i);
+  return NULL;
+}
+static void two_threads_run(const Parallel *self, Task task, size_t count, void *argument) {
+  (void)self;
+  size_t next = 0;
+  CheckShare share = {task, argument, count, &next};
+  pthread_t other;
+  pthread_create(&other, NULL, check_worker, &share);
+  check_worker(&share);
+  pthread_join(other, NULL);
+}
+static const Parallel TWO_THREADS = {two_threads_run, NULL};
+
+static inline double seconds_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+/* Root of the summed squared differences over the root of the summed squares. */
+static inline double relative_error(const float *got, const double *expected, int64_t count) {
+  double difference = 0, size = 0;
+  for (int64_t i = 0; i < count; i++) {
+    difference += (got[i] - expected[i]) * (got[i] - expected[i]);
+    size += expected[i] * expected[i];
+  }
+  return size > 0 ? sqrt(difference / size) : sqrt(difference);
+}
+
+/* The kernels this CPU can run: the test is linked with all of them. */
+static inline int usable_kernels(const Kernels *usable[4]) {
+  int count = 0;
+  usable[count++] = &kernels_portable;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable[count++] = &kernels_avx2;
+  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) {
+    usable[count++] = &kernels_avx512;
+#ifdef AMX_EMULATED
+    if (__builtin_cpu_supports("avx512bf16")) usable[count++] = &kernels_amx;
+#endif
+  }
+#endif
+  return count;
+}
+
+static int check_failures = 0, check_count = 0;
+#define CHECK(condition, ...)       \
+  do {                              \
+    check_count++;                  \
+    if (!(condition)) {             \
+      check_failures++;             \
+      fprintf(stderr, __VA_ARGS__); \
+      fputc('\n', stderr);          \
+    }                               \
+  } while (0)
+static inline int check_report(const char *family) {
+  printf("%s: %d checks, %d failures\n", family, check_count, check_failures);
+  return check_failures > 0;
+}
+
+#endif

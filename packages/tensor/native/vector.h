@@ -1,0 +1,101 @@
+/* Vectors of the widest float32 the path has, in the compiler's own notation: one source for every instruction set.
+   PATH_AMX implies PATH_AVX512; without either, and without PATH_AVX2, the code is portable C. */
+#ifndef FLACUNA_VECTOR_H
+#define FLACUNA_VECTOR_H
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(PATH_AMX) && !defined(PATH_AVX512)
+#define PATH_AVX512
+#endif
+#if defined(PATH_AVX512) || defined(PATH_AVX2)
+#include <immintrin.h>
+#endif
+
+#if defined(PATH_AVX512)
+#define LANES 16
+#elif defined(PATH_AVX2)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+
+typedef float Floats __attribute__((vector_size(LANES * 4)));
+typedef int32_t Ints __attribute__((vector_size(LANES * 4)));
+typedef float FloatsUnaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+
+static inline Floats load(const float *from) { return *(const FloatsUnaligned *)from; }
+static inline void store(float *to, Floats value) { *(FloatsUnaligned *)to = value; }
+static inline Floats splat(float value) { return value - (Floats){}; }
+
+static inline Floats select_floats(Ints mask, Floats a, Floats b) {
+  return (Floats)((mask & (Ints)a) | (~mask & (Ints)b));
+}
+/* a > b ? a : b, so b where either is NaN: give the value that must not lose its NaN second. */
+static inline Floats max_floats(Floats a, Floats b) {
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(PATH_AVX2)
+  return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return select_floats(a > b, a, b);
+#endif
+}
+/* a < b ? a : b */
+static inline Floats min_floats(Floats a, Floats b) {
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(PATH_AVX2)
+  return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return select_floats(a < b, a, b);
+#endif
+}
+static inline float sum_lanes(Floats x) {
+  float total = 0;
+  for (int i = 0; i < LANES; i++) total += x[i];
+  return total;
+}
+static inline float max_lanes(Floats x) {
+  float largest = x[0];
+  for (int i = 1; i < LANES; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
+/* 2^x: exact to about 2e-7 relative; 0 below -126, clamped at 127; NaN stays NaN. */
+static inline Floats exp2_floats(Floats x) {
+  x = min_floats(splat(127.0f), max_floats(splat(-126.5f), x));
+  const Floats magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
+  Floats whole = (x + magic) - magic;
+  Floats part = x - whole;
+  Floats p = splat(1.5403530e-4f);
+  p = p * part + splat(1.3333558e-3f);
+  p = p * part + splat(9.6181291e-3f);
+  p = p * part + splat(5.5504109e-2f);
+  p = p * part + splat(2.4022651e-1f);
+  p = p * part + splat(6.9314718e-1f);
+  p = p * part + splat(1.0f);
+  Ints exponent = (Ints)(whole + magic) << 23; /* the integer sits in the low bits of the sum */
+  Ints bits = (Ints)p + exponent;
+  Ints tiny = x < splat(-126.0f);
+  return (Floats)(bits & ~tiny);
+}
+#define LOG2_E 1.44269504f
+static inline Floats exp_floats(Floats x) { return exp2_floats(x * splat(LOG2_E)); }
+static inline Floats sigmoid_floats(Floats x) { return splat(1.0f) / (splat(1.0f) + exp_floats(-x)); }
+
+static inline uint16_t to_bfloat16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, 4);
+  if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)((bits >> 16) | 64);
+  return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+static inline float from_bfloat16(uint16_t half) {
+  uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+#endif
