@@ -52,6 +52,27 @@ static inline Floats min_floats(Floats a, Floats b) {
   return select_floats(a < b, a, b);
 #endif
 }
+/* The first `count` lanes, 0 in the others; all of them when there are that many. Touches nothing beyond. */
+static inline Floats load_first(const float *from, int64_t count) {
+  if (count >= LANES) return load(from);
+  Floats value = {};
+  memcpy(&value, from, count * sizeof(float));
+  return value;
+}
+static inline void store_first(float *to, Floats value, int64_t count) {
+  if (count >= LANES) store(to, value);
+  else memcpy(to, &value, count * sizeof(float));
+}
+static inline Ints max_ints(Ints a, Ints b) {
+#if defined(PATH_AVX512)
+  return (Ints)_mm512_max_epi32((__m512i)a, (__m512i)b);
+#elif defined(PATH_AVX2)
+  return (Ints)_mm256_max_epi32((__m256i)a, (__m256i)b);
+#else
+  Ints larger = a > b;
+  return (larger & a) | (~larger & b);
+#endif
+}
 static inline float sum_lanes(Floats x) {
   float total = 0;
   for (int i = 0; i < LANES; i++) total += x[i];
