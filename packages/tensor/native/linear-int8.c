@@ -1,4 +1,300 @@
-/* placeholder */
+/* Products with frozen weights held once as signed bytes, in both directions. A task takes a block of rows and a panel
+   of 64 output columns, and walks the depth in chunks whose weights stay in the first-level cache for all its rows;
+   totals of a chunk are kept as int32 until the last. Backward first transposes the chunk into the same quad layout. */
 #include "kernels.h"
-static void int8_forward(const Int8Product *p, const Parallel *parallel) { (void)p; (void)parallel; }
-static void int8_backward(const Int8Product *p, const Parallel *parallel) { (void)p; (void)parallel; }
+#include "scratch.h"
+#include "vector.h"
+#ifdef PATH_AMX
+#include "amx.h"
+#endif
+
+#define INT8_PANEL 64                  /* columns of y in a task */
+#define INT8_GROUPS (INT8_PANEL / 16)  /* groups of 16 columns in a panel */
+#define INT8_CHUNK 512                 /* depth whose weights, 32 KiB, are used for all rows before the next */
+#define INT8_ROW_BYTES (1 << 20)       /* q of a block of rows: half of a usual second-level cache */
+#define INT8_ROWS_AT_LEAST 256         /* rows that one reading of the weights must serve, whatever their bytes */
+#define INT8_TASKS 16                  /* so many tasks keep a few threads equally busy */
+
+enum { INT8_SCRATCH_TOTALS, INT8_SCRATCH_PANEL, INT8_SCRATCH_OPERAND };
+
+/* A piece of a panel: weights [INT8_GROUPS][depth / 4][16][4] with groups `group_bytes` apart. */
+typedef struct {
+  const int8_t *weights;
+  int64_t group_bytes;
+  int64_t depth; /* a multiple of 64 */
+} Int8Piece;
+
+/* Every path has: INT8_TILE, the rows it takes at a time, and
+     int8_dot: totals[rows][64] = start[r * start_stride] + q[rows][depth] * piece, q unsigned with q_stride bytes a row
+     int8_begin: what a task needs once. */
+
+#if defined(PATH_AVX512)
+
+/* gcc 12 copies the accumulator of the intrinsic back and forth; the instruction itself does not. */
+static inline __m512i int8_dot_quads(__m512i total, __m512i q, __m512i weights) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(total) : "v"(q), "v"(weights));
+  return total;
+}
+
+#define INT8_BLOCK 6 /* rows: 6 x 4 totals, 4 weights and a broadcast fill 29 of 32 registers */
+
+static inline __attribute__((always_inline)) void int8_block(const int rows, const uint8_t *q, int64_t q_stride,
+                                                             Int8Piece piece, const int32_t *start,
+                                                             int64_t start_stride, int32_t *totals) {
+  __m512i total[INT8_BLOCK][INT8_GROUPS], weights[INT8_GROUPS];
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+    for (int c = 0; c < INT8_GROUPS; c++) total[r][c] = _mm512_loadu_si512(start + r * start_stride + 16 * c);
+  for (int64_t k = 0; k < piece.depth; k += 4) {
+#pragma GCC unroll 4
+    for (int c = 0; c < INT8_GROUPS; c++)
+      weights[c] = _mm512_loadu_si512(piece.weights + c * piece.group_bytes + k * 16);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; r++) {
+      int32_t quad;
+      memcpy(&quad, q + r * q_stride + k, 4);
+      __m512i operand = _mm512_set1_epi32(quad);
+#pragma GCC unroll 4
+      for (int c = 0; c < INT8_GROUPS; c++) total[r][c] = int8_dot_quads(total[r][c], operand, weights[c]);
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+    for (int c = 0; c < INT8_GROUPS; c++) _mm512_storeu_si512(totals + r * INT8_PANEL + 16 * c, total[r][c]);
+}
+
+static void int8_dot_block(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
+                           int64_t start_stride, int32_t *totals) {
+  switch (rows) {
+    case 1: return int8_block(1, q, q_stride, piece, start, start_stride, totals);
+    case 2: return int8_block(2, q, q_stride, piece, start, start_stride, totals);
+    case 3: return int8_block(3, q, q_stride, piece, start, start_stride, totals);
+    case 4: return int8_block(4, q, q_stride, piece, start, start_stride, totals);
+    case 5: return int8_block(5, q, q_stride, piece, start, start_stride, totals);
+    default: return int8_block(6, q, q_stride, piece, start, start_stride, totals);
+  }
+}
+
+/* 16 outputs x 16 inputs, as four vectors [16 outputs][4 inputs], to four vectors [16 inputs][4 outputs]. */
+static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t to_stride) {
+  const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + 64);
+  __m512i c = _mm512_loadu_si512(from + 128), d = _mm512_loadu_si512(from + 192);
+  __m512i ab_even = _mm512_shuffle_i32x4(a, b, 0x88), ab_odd = _mm512_shuffle_i32x4(a, b, 0xdd);
+  __m512i cd_even = _mm512_shuffle_i32x4(c, d, 0x88), cd_odd = _mm512_shuffle_i32x4(c, d, 0xdd);
+  _mm512_storeu_si512(to, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_even, cd_even, 0x88), bytes));
+  _mm512_storeu_si512(to + to_stride, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88), bytes));
+  _mm512_storeu_si512(to + 2 * to_stride, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_even, cd_even, 0xdd), bytes));
+  _mm512_storeu_si512(to + 3 * to_stride, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd), bytes));
+}
+
+#else
+
+static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t to_stride) {
+  for (int quad = 0; quad < 4; quad++)
+    for (int input = 0; input < 16; input++)
+      for (int j = 0; j < 4; j++)
+        to[quad * to_stride + 4 * input + j] = from[input / 4 * 64 + (4 * quad + j) * 4 + input % 4];
+}
+
+#endif
+
+#if defined(PATH_AMX)
+
+#define INT8_TILE 32
+#define INT8_FEW 8 /* up to so many rows the tiles would be mostly padding */
+
+static void int8_begin(void) { tile_config(); }
+
+/* Two tiles of rows, two of columns, at column group `pair`. */
+static void int8_tiles(const uint8_t *top, const uint8_t *bottom, int64_t q_stride, Int8Piece piece, int pair,
+                       const int32_t *start, int64_t start_stride, int32_t *totals) {
+  const int8_t *left = piece.weights + pair * piece.group_bytes, *right = left + piece.group_bytes;
+  const int32_t *from = start + pair * 16;
+  int32_t *to = totals + pair * 16;
+  int64_t step = start_stride * 4, row_bytes = INT8_PANEL * 4;
+  tile_load(0, from, step);
+  tile_load(1, from + 16, step);
+  tile_load(2, from + 16 * start_stride, step);
+  tile_load(3, from + 16 * start_stride + 16, step);
+  for (int64_t k = 0; k < piece.depth; k += 64) {
+    tile_load(4, top + k, q_stride);
+    tile_load(6, left + k * 16, 64);
+    tile_load(7, right + k * 16, 64);
+    tile_load(5, bottom + k, q_stride);
+    tile_dot_u8s8(0, 4, 6);
+    tile_dot_u8s8(1, 4, 7);
+    tile_dot_u8s8(2, 5, 6);
+    tile_dot_u8s8(3, 5, 7);
+  }
+  tile_store(0, to, row_bytes);
+  tile_store(1, to + 16, row_bytes);
+  tile_store(2, to + 16 * INT8_PANEL, row_bytes);
+  tile_store(3, to + 16 * INT8_PANEL + 16, row_bytes);
+}
+
+/* One tile of rows, two of columns. */
+static void int8_half_tiles(const uint8_t *q, int64_t q_stride, Int8Piece piece, int pair, const int32_t *start,
+                            int64_t start_stride, int32_t *totals) {
+  const int8_t *left = piece.weights + pair * piece.group_bytes, *right = left + piece.group_bytes;
+  tile_load(0, start + pair * 16, start_stride * 4);
+  tile_load(1, start + pair * 16 + 16, start_stride * 4);
+  for (int64_t k = 0; k < piece.depth; k += 64) {
+    tile_load(4, q + k, q_stride);
+    tile_load(6, left + k * 16, 64);
+    tile_load(7, right + k * 16, 64);
+    tile_dot_u8s8(0, 4, 6);
+    tile_dot_u8s8(1, 4, 7);
+  }
+  tile_store(0, totals + pair * 16, INT8_PANEL * 4);
+  tile_store(1, totals + pair * 16 + 16, INT8_PANEL * 4);
+}
+
+/* Rows that do not fill a tile are copied to one that ends in zeros; totals and start have room for whole tiles. */
+static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
+                     int64_t start_stride, int32_t *totals) {
+  if (rows <= INT8_FEW) {
+    int first = rows < INT8_BLOCK ? rows : rows / 2;
+    int8_dot_block(first, q, q_stride, piece, start, start_stride, totals);
+    if (rows == first) return;
+    return int8_dot_block(rows - first, q + first * q_stride, q_stride, piece, start + first * start_stride,
+                          start_stride, totals + first * INT8_PANEL);
+  }
+  const uint8_t *top = q, *bottom = q + 16 * q_stride;
+  int64_t stride = q_stride;
+  int padded = (int)round_up(rows, TILE_ROWS);
+  if (rows < padded) {
+    uint8_t *copy = scratch(INT8_SCRATCH_OPERAND, INT8_TILE * INT8_CHUNK);
+    for (int r = 0; r < rows; r++) memcpy(copy + r * piece.depth, q + r * q_stride, piece.depth);
+    memset(copy + rows * piece.depth, 0, (padded - rows) * piece.depth);
+    top = copy, bottom = copy + 16 * piece.depth, stride = piece.depth;
+  }
+  for (int pair = 0; pair < INT8_GROUPS; pair += 2)
+    if (padded == INT8_TILE) int8_tiles(top, bottom, stride, piece, pair, start, start_stride, totals);
+    else int8_half_tiles(top, stride, piece, pair, start, start_stride, totals);
+}
+
+#elif defined(PATH_AVX512)
+
+#define INT8_TILE INT8_BLOCK
+static void int8_begin(void) {}
+#define int8_dot int8_dot_block
+
+#endif
+
+/* ---- the same for every path ---------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const Int8Product *product;
+  int backward;
+  int64_t depth;  /* of q, padded */
+  int64_t width;  /* of y */
+  int64_t panels; /* of y */
+  int64_t blocks; /* of rows */
+} Int8Job;
+
+static inline int64_t int8_smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t int8_larger(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* Blocks of rows whose q stays in cache, and enough of them for all threads; few rows are never split, because then
+   reading the weights is what costs. */
+static int64_t int8_row_blocks(const Int8Job *job) {
+  int64_t rows = job->product->rows;
+  int64_t fitting = int8_larger(INT8_ROW_BYTES / job->depth, INT8_ROWS_AT_LEAST);
+  int64_t by_cache = (rows + fitting - 1) / fitting;
+  int64_t by_tasks = int8_smaller((INT8_TASKS + job->panels - 1) / job->panels, rows / (INT8_ROWS_AT_LEAST / 2));
+  return int8_larger(1, int8_larger(by_cache, by_tasks));
+}
+
+/* Weights [64 columns][chunk] of panel `panel` from depth `from`: in place forward, transposed backward. */
+static Int8Piece int8_piece(const Int8Job *job, int64_t panel, int64_t from) {
+  int64_t depth = int8_smaller(INT8_CHUNK, job->depth - from);
+  int64_t row_of_groups = round_up(job->product->in, DEPTH_STEP) * 16; /* bytes of one group of 16 outputs */
+  const int8_t *packed = job->product->packed;
+  if (!job->backward)
+    return (Int8Piece){packed + panel * INT8_GROUPS * row_of_groups + from * 16, row_of_groups, depth};
+  int8_t *to = scratch(INT8_SCRATCH_PANEL, INT8_PANEL * INT8_CHUNK);
+  for (int64_t k = 0; k < depth; k += 16)
+    for (int group = 0; group < INT8_GROUPS; group++)
+      int8_transpose_square(packed + (from + k) / 16 * row_of_groups + (panel * INT8_GROUPS + group) * 256,
+                            to + group * depth * 16 + k * 16, 64);
+  return (Int8Piece){to, depth * 16, depth};
+}
+
+/* y[columns] = addend + totals * (row_scale * column_scale) */
+static void int8_finish_row(const int32_t *totals, int64_t columns, float row_scale, const float *column_scale,
+                            const float *addend, float *y) {
+  int64_t c = 0;
+  for (; c + LANES <= columns; c += LANES) {
+    Ints total;
+    memcpy(&total, totals + c, sizeof total);
+    Floats value = __builtin_convertvector(total, Floats) * (load(column_scale + c) * splat(row_scale));
+    store(y + c, addend == NULL ? value : value + load(addend + c));
+  }
+  for (; c < columns; c++) {
+    float value = (float)totals[c] * (column_scale[c] * row_scale);
+    y[c] = addend == NULL ? value : value + addend[c];
+  }
+}
+
+/* What is the same for all rows of a panel. */
+typedef struct {
+  int64_t first, columns; /* of y */
+  int32_t start[INT8_PANEL];
+  float column_scale[INT8_PANEL];
+} Int8Columns;
+
+static void int8_columns(const Int8Job *job, int64_t panel, Int8Columns *columns) {
+  const Int8Product *p = job->product;
+  columns->first = panel * INT8_PANEL;
+  columns->columns = int8_smaller(INT8_PANEL, job->width - columns->first);
+  for (int64_t c = 0; c < INT8_PANEL; c++) {
+    int inside = c < columns->columns;
+    columns->start[c] = inside ? -ZERO_POINT * p->sums[columns->first + c] : 0;
+    columns->column_scale[c] = inside && !job->backward ? p->column_scale[columns->first + c] : 1.0f;
+  }
+}
+
+static void int8_finish(const Int8Job *job, const Int8Columns *columns, int64_t row, int rows, const int32_t *totals) {
+  const Int8Product *p = job->product;
+  for (int r = 0; r < rows; r++) {
+    int64_t at = (row + r) * job->width + columns->first;
+    int8_finish_row(totals + r * INT8_PANEL, columns->columns, p->row_scale[row + r], columns->column_scale,
+                    p->addend == NULL ? NULL : p->addend + at, p->y + at);
+  }
+}
+
+/* Index: blocks of rows outside, panels inside, so that the panels of a thread use the rows in its cache. */
+static void int8_task(void *argument, size_t index) {
+  const Int8Job *job = argument;
+  const Int8Product *p = job->product;
+  int64_t panel = index % job->panels, block = index / job->panels;
+  int64_t first = p->rows * block / job->blocks, rows = p->rows * (block + 1) / job->blocks - first;
+  int64_t tiles = (rows + INT8_TILE - 1) / INT8_TILE;
+  int32_t *totals = scratch(INT8_SCRATCH_TOTALS, (tiles + 1) * INT8_TILE * INT8_PANEL * sizeof *totals);
+  Int8Columns columns;
+  int8_columns(job, panel, &columns);
+  int8_begin();
+  for (int64_t from = 0; from < job->depth; from += INT8_CHUNK) {
+    Int8Piece piece = int8_piece(job, panel, from);
+    for (int64_t r = 0; r < rows; r += INT8_TILE) {
+      int count = (int)int8_smaller(INT8_TILE, rows - r);
+      const uint8_t *q = p->q + (first + r) * job->depth + from;
+      int32_t *to = totals + r * INT8_PANEL;
+      int8_dot(count, q, job->depth, piece, from == 0 ? columns.start : to, from == 0 ? 0 : INT8_PANEL, to);
+      if (from + INT8_CHUNK >= job->depth) int8_finish(job, &columns, first + r, count, to);
+    }
+  }
+}
+
+static void int8_product(const Int8Product *p, int backward, const Parallel *parallel) {
+  int64_t depth = backward ? p->out : p->in, width = backward ? p->in : p->out;
+  Int8Job job = {p, backward, round_up(depth, DEPTH_STEP), width, (width + INT8_PANEL - 1) / INT8_PANEL, 0};
+  job.blocks = int8_row_blocks(&job);
+  if (p->rows > 0) parallel_for(parallel, int8_task, job.panels * job.blocks, &job);
+}
+
+static void int8_forward(const Int8Product *p, const Parallel *parallel) { int8_product(p, 0, parallel); }
+static void int8_backward(const Int8Product *p, const Parallel *parallel) { int8_product(p, 1, parallel); }

@@ -3,7 +3,13 @@ import { TensorError } from "./errors.ts";
 import { mayWriteOver } from "./in-place.ts";
 import { lower, type OnnxGraph, weightsOf } from "./onnx/lower.ts";
 import type { Program } from "./program.ts";
-import { createSession, type Device, declareInitializer, type Session } from "./runtime/session.ts";
+import {
+  createSession,
+  type Device,
+  declareInitializer,
+  nativeKernels,
+  type Session,
+} from "./runtime/session.ts";
 import { Value } from "./runtime/value.ts";
 import { bindSizes } from "./sizes.ts";
 import { Tensor } from "./tensor.ts";
@@ -18,6 +24,8 @@ export interface CompileOptions {
   readonly weights?: WeightSource;
   /** threads of one run; the machine's cores by default */
   readonly threads?: number;
+  /** whether native kernels are used where there are some; true by default */
+  readonly kernels?: boolean;
   /** writes a profile of every run to a file that begins so */
   readonly profilePrefix?: string;
 }
@@ -138,11 +146,13 @@ export class Executable {
 export async function compile(program: Program, options: CompileOptions = {}): Promise<Executable> {
   const { device = "cpu", weights = weightsFrom(new Map()) } = options;
   const initializers = await resolveWeights(weightsOf(program), weights);
-  const graph = lower(program, declareInitializer);
+  const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
+  const graph = lower(program, declareInitializer, { hasNativeKernels: kernels !== undefined });
   const session = await createSession(graph.bytes, {
     device,
     initializers,
     prepacked: sharedWeights(weights).prepacked,
+    ...(kernels && { operatorDomain: kernels.domain }),
     ...(options.threads !== undefined && { threads: options.threads }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
   });

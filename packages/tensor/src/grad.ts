@@ -1,4 +1,5 @@
 // Reverse-mode differentiation of traced functions. Contains no rule for any particular primitive.
+import { replay } from "./checkpoint.ts";
 import { isFloating } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
 import { full } from "./ops.ts";
@@ -26,7 +27,7 @@ export function vjp<T, Result>(
   const end = equations.length;
   const leaves = flatten(primals, isTracer).map(({ leaf }) => leaf);
   const pullback = (output: Tracer, cotangent: Tracer): Leaves<T> => {
-    const found = walkBack(equations.slice(start, end), leaves, output, cotangent);
+    const found = walkBack(equations.slice(start, end), leaves, new Map([[output.id, cotangent]]));
     return mapTree(
       primals,
       isTracer,
@@ -36,23 +37,36 @@ export function vjp<T, Result>(
   return { result, pullback };
 }
 
+/**
+ * Cotangents by the id of their value, those of the primals among them.
+ *
+ * @param seeds cotangents of results
+ */
 function walkBack(
   equations: readonly Equation[],
   primals: readonly Tracer[],
-  output: Tracer,
-  seed: Tracer,
+  seeds: ReadonlyMap<number, Tracer>,
 ): Map<number, Tracer> {
   const active = dependents(equations, primals);
-  const cotangents = new Map([[output.id, seed]]);
-  for (const equation of equations.toReversed()) {
-    if (!equation.outputs.some(({ id }) => active.has(id) && cotangents.has(id))) continue;
-    pullBack(equation, cotangents).forEach((cotangent, index) => {
-      const { id, dtype } = equation.inputs[index]!;
-      if (cotangent === undefined || !active.has(id) || !isFloating(dtype)) return;
+  const cotangents = new Map(seeds);
+  for (const step of stepsOf(equations).toReversed()) {
+    const outputs = step.flatMap((equation) => equation.outputs);
+    if (!outputs.some(({ id }) => active.has(id) && cotangents.has(id))) continue;
+    for (const [{ id, dtype }, cotangent] of pullBack(step, cotangents)) {
+      if (!active.has(id) || !isFloating(dtype)) continue;
       cotangents.set(id, addCotangents(cotangents.get(id), cotangent));
-    });
+    }
   }
   return cotangents;
+}
+
+/** The equations one by one, but those of a checkpointed function together. */
+function stepsOf(equations: readonly Equation[]): (readonly Equation[])[] {
+  const { segments } = currentBuilder("grad");
+  return equations.flatMap((equation) => {
+    const segment = segments.get(equation) ?? [equation];
+    return segment[0] === equation ? [segment] : [];
+  });
 }
 
 /** Every value computed from the primals: the rest needs no cotangent. */
@@ -65,7 +79,33 @@ function dependents(equations: readonly Equation[], primals: readonly Tracer[]):
   return active;
 }
 
-function pullBack(
+/** Values with what a step adds to their cotangents. */
+type Contributions = readonly (readonly [value: Tracer, cotangent: Tracer])[];
+
+function pullBack(step: readonly Equation[], cotangents: ReadonlyMap<number, Tracer>): Contributions {
+  const [equation] = step;
+  if (currentBuilder("grad").segments.has(equation!)) return pullBackSegment(step, cotangents);
+  return pullBackEquation(equation!, cotangents).flatMap((cotangent, index) =>
+    cotangent === undefined ? [] : [[equation!.inputs[index] as Tracer, cotangent] as const],
+  );
+}
+
+/** A checkpointed function is computed again, and the gradient taken of that. */
+function pullBackSegment(
+  segment: readonly Equation[],
+  cotangents: ReadonlyMap<number, Tracer>,
+): Contributions {
+  const given = segment.flatMap(({ outputs }) => outputs).filter(({ id }) => cotangents.has(id));
+  const { operands, values, equations } = replay(segment, cotangents.get(given.at(-1)!.id)!);
+  const seeds = new Map(given.map(({ id }) => [values.get(id)!.id, cotangents.get(id)!]));
+  const found = walkBack(equations, operands, seeds);
+  return operands.flatMap((operand) => {
+    const cotangent = found.get(operand.id);
+    return cotangent === undefined ? [] : [[operand, cotangent] as const];
+  });
+}
+
+function pullBackEquation(
   equation: Equation,
   cotangents: ReadonlyMap<number, Tracer>,
 ): readonly (Tracer | undefined)[] {
@@ -94,15 +134,12 @@ function pullBackDefinition(
   const start = equations.length;
   const outputs = inline(definition, inputs);
   const body = equations.slice(start);
-  const totals = new Map<number, Tracer>();
+  const seeds = new Map<number, Tracer>();
   given.forEach((cotangent, index) => {
-    if (cotangent === undefined) return;
-    const found = walkBack(body, inputs, outputs[index]!, cotangent);
-    for (const { id } of inputs) {
-      const part = found.get(id);
-      if (part !== undefined) totals.set(id, addCotangents(totals.get(id), part));
-    }
+    const { id } = outputs[index]!;
+    if (cotangent !== undefined) seeds.set(id, addCotangents(seeds.get(id), cotangent));
   });
+  const totals = walkBack(body, inputs, seeds);
   // An operand used twice has one total: it is given once.
   return inputs.map(({ id }, index) =>
     inputs.findIndex((each) => each.id === id) === index ? totals.get(id) : undefined,

@@ -1,6 +1,11 @@
+export { checkpoint } from "./checkpoint.ts";
 export { type CompileOptions, compile, Executable, type OperatorCount, type RunOptions } from "./compile.ts";
 export type { Attributes, Composite, TensorSpec } from "./composite.ts";
-export { attention } from "./composites/attention.ts";
+export {
+  type CausalAttentionInputs,
+  type CausalAttentionOptions,
+  causalAttention,
+} from "./composites/attention.ts";
 export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
 export { crossEntropy } from "./composites/cross-entropy.ts";
 export { rmsNorm } from "./composites/rms-norm.ts";

@@ -31,6 +31,8 @@ export class Builder {
   readonly equations: Equation[] = [];
   /** Named constants met so far: a path is read once. */
   readonly weights = new Map<string, Tracer>();
+  /** For the equations of checkpointed functions: all equations of the function; see `checkpoint`. */
+  readonly segments = new Map<Equation, readonly Equation[]>();
   private nextId = 0;
 
   newTracer({ dtype, shape }: TensorSpec): Tracer {

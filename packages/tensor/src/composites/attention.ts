@@ -1,57 +1,197 @@
-// Grouped-query attention over whole sequences, for training: definition, and a pullback that keeps one T × S matrix per head.
-import type { Composite } from "../composite.ts";
-import { add, matmul, mul, reshape, sub, sum } from "../ops.ts";
-import { sumTo } from "../rules/vjp.ts";
-import { type Dim, mulDims } from "../shape.ts";
+// Causal grouped-query attention over whole sequences of packed documents, for training: two composites, forward and backward.
+import type { Attributes, Composite } from "../composite.ts";
+import { TensorError } from "../errors.ts";
+import {
+  add,
+  cast,
+  constant,
+  exp,
+  full,
+  iota,
+  lessEqual,
+  log,
+  logicalAnd,
+  matmul,
+  max,
+  mul,
+  neg,
+  reshape,
+  sub,
+  sum,
+  transpose,
+  where,
+} from "../ops.ts";
+import { type Dim, formatShape, mulDims, type Shape, shapesEqual } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { rotate } from "./rotation.ts";
 import { softmax } from "./softmax.ts";
 
-/** [B, K, G, T, X] → [B, K, G·T, X]: the query heads of a group share one product with their key/value head. */
-function stackGroups(x: Tracer): Tracer {
-  const [B, K, G, T, X] = x.shape as [Dim, Dim, Dim, Dim, Dim];
-  return reshape(x, [B, K, mulDims(G, T), X]);
+/** Added to the score of a key that a query may not see: softmax turns it into zero. */
+const HIDDEN = -1e30;
+
+/** [B, T, H, D] → [B, H, T, D], and back. */
+const HEADS_FIRST = [0, 2, 1, 3];
+
+interface Sizes {
+  readonly B: Dim;
+  readonly T: Dim;
+  /** query heads */
+  readonly H: number;
+  /** key/value heads */
+  readonly K: number;
+  readonly D: number;
 }
 
-const unstack = (x: Tracer, like: Tracer): Tracer => reshape(x, [...like.shape.slice(0, 4), x.shape[3]!]);
+function sizesOf(query: Tracer, key: Tracer, { headSize }: Attributes): Sizes {
+  const [B, T, width] = query.shape as [Dim, Dim, number];
+  return { B, T, H: width / headSize!, K: (key.shape[2] as number) / headSize!, D: headSize! };
+}
 
-const ATTENTION: Composite = {
-  name: "attention",
-  // (q [B, K, G, T, D], k [B, K, S, D], v [B, K, S, D], bias [T, S]) → mixed [B, K, G, T, D], shares [B, K, G, T, S]
-  define([q, k, v, bias]) {
-    const scores = unstack(matmul(stackGroups(q!), k!, { transposeB: true }), q!);
-    const shares = softmax(add(scores, bias!));
-    return [unstack(matmul(stackGroups(shares), v!), q!), shares];
+/** [B, T, N·D] → [B, N, T, D] */
+const toHeads = (x: Tracer, { B, T, D }: Sizes): Tracer =>
+  transpose(reshape(x, [B, T, (x.shape[2] as number) / D, D]), HEADS_FIRST);
+
+/** [B, N, T, D] → [B, T, N·D] */
+const fromHeads = (x: Tracer, { B, T, D }: Sizes): Tracer =>
+  reshape(transpose(x, HEADS_FIRST), [B, T, (x.shape[1] as number) * D]);
+
+/** [B, H, T, X] → [B, K, (H/K)·T, X]: the query heads of a group share one product with their key/value head. */
+const toGroups = (x: Tracer, { B, T, H, K }: Sizes): Tracer =>
+  reshape(x, [B, K, mulDims(H / K, T), x.shape[3]!]);
+
+/** [B, K, (H/K)·T, X] → [B, H, T, X] */
+const fromGroups = (x: Tracer, { B, T, H }: Sizes): Tracer => reshape(x, [B, H, T, x.shape[3]!]);
+
+/** Added to the scores, [B, 1, T, T]: 0 where a token sees a token of its document that is not after it. */
+function visibilityBias(starts: Tracer, { B, T }: Sizes, dtype: Tracer["dtype"]): Tracer {
+  const seen = reshape(iota(T), [1, 1, T]);
+  const first = reshape(cast(starts, "int64"), [B, T, 1]);
+  const isVisible = logicalAnd(lessEqual(seen, reshape(iota(T), [1, T, 1])), lessEqual(first, seen));
+  return reshape(where(isVisible, constant(0, dtype), HIDDEN), [B, 1, T, T]);
+}
+
+/** The cosines and sines for keys, and for queries, whose scores they scale. */
+function rotationsOf(cos: Tracer, sin: Tracer, { dtype }: Tracer, { D }: Sizes) {
+  const key = [cast(cos, dtype), cast(sin, dtype)] as const;
+  return { key, query: [mul(key[0], 1 / Math.sqrt(D)), mul(key[1], 1 / Math.sqrt(D))] as const };
+}
+
+/** Rotated queries [B, K, (H/K)·T, D], rotated keys and values [B, K, T, D], and the biased scores [B, H, T, T]. */
+function scoresOf(inputs: readonly Tracer[], sizes: Sizes) {
+  const [query, key, value, cos, sin, starts] = inputs as [Tracer, Tracer, Tracer, Tracer, Tracer, Tracer];
+  const rotations = rotationsOf(cos, sin, query, sizes);
+  const q = toGroups(rotate(toHeads(query, sizes), ...rotations.query), sizes);
+  const k = rotate(toHeads(key, sizes), ...rotations.key);
+  const products = fromGroups(matmul(q, k, { transposeB: true }), sizes);
+  const scores = add(products, visibilityBias(starts, sizes, query.dtype));
+  return { q, k, v: toHeads(value, sizes), scores, rotations };
+}
+
+/** log Σ exp over the last axis, which is removed. */
+function logSumExp(x: Tracer): Tracer {
+  const largest = max(x, { axis: -1, keepDims: true });
+  const total = log(sum(exp(sub(x, largest)), { axis: -1, keepDims: true }));
+  return reshape(add(largest, total), x.shape.slice(0, -1));
+}
+
+const CAUSAL_ATTENTION: Composite = {
+  name: "causalAttention",
+  // (query [B, T, H·D], key, value [B, T, K·D], cos, sin [T, D/2], starts [B, T]) → mixed [B, T, H·D], logSumExp [B, H, T]
+  define(inputs, attributes) {
+    const sizes = sizesOf(inputs[0]!, inputs[1]!, attributes);
+    const { v, scores } = scoresOf(inputs, sizes);
+    const mixed = matmul(toGroups(softmax(scores), sizes), v);
+    return [fromHeads(fromGroups(mixed, sizes), sizes), logSumExp(scores)];
   },
-  // dV = Pᵀ·dO,  dS = P ∘ (dO·Vᵀ − rowsum(dO ∘ O)),  dQ = dS·K,  dK = dSᵀ·Q
-  pullback([g], [q, k, v, bias], [mixed, shares]) {
+  pullback([g], inputs, outputs, attributes) {
     if (g === undefined) return [];
-    const output = stackGroups(g);
-    const share = stackGroups(shares!);
-    const toShares = unstack(matmul(output, v!, { transposeB: true }), q!);
-    const toScores = mul(shares!, sub(toShares, sum(mul(g, mixed!), { axis: -1, keepDims: true })));
-    const stacked = stackGroups(toScores);
+    return bindComposite(CAUSAL_ATTENTION_GRAD, [g, ...inputs, ...outputs], attributes);
+  },
+};
+
+const CAUSAL_ATTENTION_GRAD: Composite = {
+  name: "causalAttentionGrad",
+  // (g [B, T, H·D], the inputs and outputs of causalAttention) → cotangents of query, key and value
+  // dV = Pᵀ·dO,  dS = P ∘ (dO·Vᵀ − rowsum(dO ∘ O)),  dQ = dS·K,  dK = dSᵀ·Q, rotated back.
+  // P = softmax(S) is exp(S − logSumExp); a runtime that shares common subexpressions keeps the forward's.
+  define([g, query, key, value, cos, sin, starts, mixed], attributes) {
+    const sizes = sizesOf(query!, key!, attributes);
+    const { q, k, v, scores, rotations } = scoresOf([query!, key!, value!, cos!, sin!, starts!], sizes);
+    const shares = softmax(scores);
+    const output = toHeads(g!, sizes);
+    const toShares = fromGroups(matmul(toGroups(output, sizes), v, { transposeB: true }), sizes);
+    const drift = sum(mul(output, toHeads(mixed!, sizes)), { axis: -1, keepDims: true });
+    const toScores = toGroups(mul(shares, sub(toShares, drift)), sizes);
+    const toQuery = fromGroups(matmul(toScores, k), sizes);
+    const toKey = matmul(toScores, q, { transposeA: true });
+    const toValue = matmul(toGroups(shares, sizes), toGroups(output, sizes), { transposeA: true });
+    const rotateBack = (x: Tracer, [c, s]: readonly [Tracer, Tracer]) =>
+      fromHeads(rotate(x, c, neg(s)), sizes);
     return [
-      unstack(matmul(stacked, k!), q!),
-      matmul(stacked, stackGroups(q!), { transposeA: true }),
-      matmul(share, output, { transposeA: true }),
-      sumTo(toScores, bias!.shape),
+      rotateBack(toQuery, rotations.query),
+      rotateBack(toKey, rotations.key),
+      fromHeads(toValue, sizes),
     ];
   },
 };
 
+/** The projections of whole sequences, before rotation. */
+export interface CausalAttentionInputs {
+  /** [B, T, H·D] */
+  readonly query: Tracer;
+  /** [B, T, K·D]; consecutive groups of H/K query heads share one key/value head */
+  readonly key: Tracer;
+  /** [B, T, K·D] */
+  readonly value: Tracer;
+}
+
+/** What `causalAttention` reads beside the projections. */
+export interface CausalAttentionOptions {
+  /** D, even */
+  readonly headSize: number;
+  /** [T, D/2] cosines of the rotation by position in the row */
+  readonly cos: Tracer;
+  /** [T, D/2] sines */
+  readonly sin: Tracer;
+  /** [B, T] int32: where in its row each token's document begins; every row one document by default */
+  readonly starts?: Tracer;
+}
+
 /**
- * softmax(q·kᵀ + bias)·v per head. Scale the queries by 1/√D before.
+ * softmax(q·kᵀ/√D)·v per head, after rotating queries and keys by their positions (half-split). A token sees the
+ * tokens of its own document up to itself; as only differences of positions matter, a document gets what it would
+ * get alone, wherever in a row it begins.
  *
- * @param q [B, K, G, T, D]: G query heads for each of K key/value heads
- * @param options.key [B, K, S, D]
- * @param options.value [B, K, S, D]
- * @param options.bias [T, S], added to the scores: 0 where a query sees a key, very negative elsewhere
- * @returns [B, K, G, T, D]
+ * @returns [B, T, H·D]
+ * @throws TensorError `TENSOR_SHAPE_MISMATCH`
  * @see Vaswani et al. 2017, equation 1; Dao et al. 2022, appendix B, for rowsum(dO ∘ O)
  */
-export function attention(
-  q: Tracer,
-  options: { readonly key: Tracer; readonly value: Tracer; readonly bias: Tracer },
+export function causalAttention(
+  { query, key, value }: CausalAttentionInputs,
+  options: CausalAttentionOptions,
 ): Tracer {
-  return bindComposite(ATTENTION, [q, options.key, options.value, options.bias])[0]!;
+  const { headSize, cos, sin } = options;
+  const [B, T, width] = query.shape as [Dim, Dim, Dim];
+  const starts = options.starts ?? full([B, T], 0, "int32");
+  const keyWidth = key.shape[2]!;
+  expectHeads("key", keyWidth, headSize);
+  expectHeads("query", width, keyWidth as number);
+  expectShape("key", key, [B, T, keyWidth]);
+  expectShape("value", value, [B, T, keyWidth]);
+  expectShape("cos", cos, [T, headSize / 2]);
+  expectShape("sin", sin, [T, headSize / 2]);
+  expectShape("starts", starts, [B, T]);
+  return bindComposite(CAUSAL_ATTENTION, [query, key, value, cos, sin, starts], { headSize })[0]!;
+}
+
+function expectHeads(name: string, width: Dim, unit: number): void {
+  if (typeof width === "number" && width % unit === 0) return;
+  const message = `causalAttention: the last axis of ${name} is ${width}, expected a multiple of ${unit}`;
+  throw new TensorError("TENSOR_SHAPE_MISMATCH", message);
+}
+
+function expectShape(name: string, { shape }: Tracer, expected: Shape): void {
+  if (shapesEqual(shape, expected)) return;
+  const message = `causalAttention: ${name} is ${formatShape(shape)}, expected ${formatShape(expected)}`;
+  throw new TensorError("TENSOR_SHAPE_MISMATCH", message);
 }

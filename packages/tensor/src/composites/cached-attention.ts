@@ -4,7 +4,6 @@ import {
   add,
   broadcastTo,
   cast,
-  concat,
   dimValue,
   gather,
   iota,
@@ -24,6 +23,7 @@ import {
 } from "../ops.ts";
 import type { Dim } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { rotate } from "./rotation.ts";
 import { softmax } from "./softmax.ts";
 
 interface Sizes {
@@ -37,12 +37,6 @@ interface Sizes {
 /** [B, T, N·D] → [B, N, T, D] */
 const toHeads = (x: Tracer, count: number, { B, T, D }: Sizes): Tracer =>
   transpose(reshape(x, [B, T, count, D]), [0, 2, 1, 3]);
-
-/** Half-split rotation of [B, N, T, D]; cos and sin are [B, 1, T, D/2]. */
-function rotate(x: Tracer, cos: Tracer, sin: Tracer, half: number): Tracer {
-  const [a, b] = split(x, { axis: -1, sizes: [half, half] });
-  return concat([sub(mul(a!, cos), mul(b!, sin)), add(mul(b!, cos), mul(a!, sin))], -1);
-}
 
 /** The cache [B, K, S, D] with rows [B, K, T, D] written from each sequence's first new position [B, 1] on. */
 function append(cache: Tracer, rows: Tracer, first: Tracer, { B, T, S, K, D }: Sizes): Tracer {
@@ -75,8 +69,8 @@ const CACHED_ATTENTION: Composite = {
       reshape(gather(table, positions), [B, 1, T, D / 2]),
     );
     const [q, k, v] = split(qkv!, { axis: -1, sizes: [H * D, K * D, K * D] });
-    const query = rotate(toHeads(q!, H, sizes), cos!, sin!, D / 2);
-    const key = append(pastKey!, rotate(toHeads(k!, keyValueHeads!, sizes), cos!, sin!, D / 2), first, sizes);
+    const query = rotate(toHeads(q!, H, sizes), cos!, sin!);
+    const key = append(pastKey!, rotate(toHeads(k!, keyValueHeads!, sizes), cos!, sin!), first, sizes);
     const value = append(pastValue!, toHeads(v!, keyValueHeads!, sizes), first, sizes);
     const grouped = reshape(query, [B, K, H / K, T, D]);
     const scores = mul(

@@ -2,6 +2,7 @@
 import { DTYPES } from "../dtype.ts";
 import type { NamedVar, Program, Var } from "../program.ts";
 import { lowerEquation } from "../rules/onnx.ts";
+import { KERNEL_DOMAIN } from "../runtime/session.ts";
 import { Lowering } from "./lowering.ts";
 import {
   encodeModel,
@@ -36,10 +37,18 @@ const OPSETS = [
   { domain: "", version: 21 },
   { domain: "com.microsoft", version: 1 },
 ];
+const KERNEL_OPSET = { domain: KERNEL_DOMAIN, version: 1 };
 
 /** The program's ONNX model. */
-export function lower(program: Program, declareWeight: DeclareWeight): OnnxGraph {
-  const lowering = new Lowering(program.inputs.map(({ variable }) => variable));
+export function lower(
+  program: Program,
+  declareWeight: DeclareWeight,
+  options: { readonly hasNativeKernels?: boolean } = {},
+): OnnxGraph {
+  const lowering = new Lowering(
+    program.inputs.map(({ variable }) => variable),
+    options,
+  );
   const inputNames = program.inputs.map(({ path, variable }) => lowering.setName(variable, `in:${path}`));
   const weights = weightsOf(program);
   for (const { path, variable } of weights) lowering.setName(variable, path);
@@ -58,7 +67,7 @@ export function lower(program: Program, declareWeight: DeclareWeight): OnnxGraph
   const model: ModelProto = {
     irVersion: 10,
     producerName: "flacuna",
-    opsetImport: OPSETS,
+    opsetImport: options.hasNativeKernels === true ? [...OPSETS, KERNEL_OPSET] : OPSETS,
     graph: {
       name: "program",
       node: lowering.nodes,

@@ -2,6 +2,7 @@
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import type { Var } from "../program.ts";
+import { KERNEL_DOMAIN } from "../runtime/session.ts";
 import { type Dim, namesIn, type Shape, SymbolicDim } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import type { AttributeProto, NodeProto, TensorProto } from "./schema.ts";
@@ -23,8 +24,12 @@ export class Lowering {
   private readonly sources: ReadonlyMap<string, { readonly input: Operand; readonly axis: number }>;
   private nextName = 0;
 
+  /** Whether native kernels may be emitted. */
+  readonly hasNativeKernels: boolean;
+
   /** @param inputs the program's inputs, where named sizes are read from */
-  constructor(inputs: readonly Var[]) {
+  constructor(inputs: readonly Var[], options: { readonly hasNativeKernels?: boolean } = {}) {
+    this.hasNativeKernels = options.hasNativeKernels ?? false;
     const sources = new Map<string, { input: Var; axis: number }>();
     for (const input of inputs) {
       input.shape.forEach((size, axis) => {
@@ -74,6 +79,21 @@ export class Lowering {
         ([name, value]): AttributeProto => attributeProto(name, value),
       ),
     });
+  }
+
+  /**
+   * Adds a node computed by a native kernel, if there are such kernels.
+   *
+   * @returns whether it was added
+   */
+  emitNative(
+    operator: string,
+    inputs: readonly (Operand | undefined)[],
+    outputs: readonly Operand[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): boolean {
+    if (this.hasNativeKernels) this.emit(operator, inputs, outputs, attributes, KERNEL_DOMAIN);
+    return this.hasNativeKernels;
   }
 
   /** Adds a node of one output with a name of its own. */

@@ -52,6 +52,9 @@ const STATUS_FUNCTIONS = {
   SetSessionLogSeverityLevel: [22, "void*", "int"],
   SetSessionGraphOptimizationLevel: [23, "void*", "int"],
   SetIntraOpNumThreads: [24, "void*", "int"],
+  CreateCustomOpDomain: [26, "const char*", "_Out_ void**"],
+  CustomOpDomain_Add: [27, "void*", "void*"],
+  AddCustomOpDomain: [28, "void*", "void*"],
   SessionGetInputCount: [30, "void*", "_Out_ size_t*"],
   SessionGetOutputCount: [31, "void*", "_Out_ size_t*"],
   SessionGetInputTypeInfo: [33, "void*", "size_t", "_Out_ void**"],
@@ -155,6 +158,8 @@ export type CApi = { readonly [N in StatusName]: (...args: ArgumentsOf<N>) => vo
 } & {
   readonly async: { readonly [N in StatusName]: (...args: ArgumentsOf<N>) => Promise<void> };
   readonly asyncRelease: (name: ReleaseName, pointer: Pointer) => Promise<void>;
+  /** The function table itself, for the native kernels. */
+  readonly table: Pointer;
 };
 
 interface NativeFunction {
@@ -199,8 +204,43 @@ export function openLibrary(path: string): ApiBase | undefined {
     versionString: koffi.call(getVersionString, koffi.proto("str", [])) as string,
     getApi(apiVersion) {
       const api = koffi.call(getApi, koffi.proto("void*", ["uint32_t"]), apiVersion) as Pointer | null;
-      return api === null ? undefined : createApi(koffi.decode(api, "void*", TABLE_LENGTH) as Pointer[]);
+      return api === null ? undefined : createApi(api, koffi.decode(api, "void*", TABLE_LENGTH) as Pointer[]);
     },
+  };
+}
+
+/** The library of native kernels; see `native/operators.c` and `native/paths.c`. */
+export interface KernelLibrary {
+  /** One `OrtCustomOp` per operator; they live as long as the process. */
+  operators(api: CApi): Pointer[];
+  /** Names of the instruction-set paths that this CPU can run, best first. */
+  paths(): string[];
+  /** Makes a path the one that runs; false when this CPU cannot. */
+  usePath(path: string): boolean;
+}
+
+/**
+ * Opens the native kernels at `path`, for ever.
+ *
+ * @throws Error of the system's loader when it cannot be opened
+ */
+export function openKernelLibrary(path: string): KernelLibrary {
+  ensureStackSize();
+  const library = koffi.load(path);
+  openLibraries.push(library);
+  pinLibrary(path);
+  const count = library.func("flacuna_operator_count", "size_t", []);
+  const operator = library.func("flacuna_operator", "void*", ["void*", "size_t"]);
+  const pathName = library.func("flacuna_path", "str", ["size_t"]);
+  const usePath = library.func("flacuna_use_path", "int", ["str"]);
+  return {
+    operators: (api) => Array.from({ length: Number(count()) }, (_, i) => operator(api.table, i) as Pointer),
+    paths() {
+      const names: string[] = [];
+      for (let name = pathName(0); name !== null; name = pathName(names.length)) names.push(name as string);
+      return names;
+    },
+    usePath: (name) => usePath(name) !== 0,
   };
 }
 
@@ -242,7 +282,7 @@ export function copyMemory(pointer: Pointer, byteLength: number): ArrayBuffer {
   return byteLength === 0 ? new ArrayBuffer(0) : koffi.view(pointer, byteLength).slice(0);
 }
 
-function createApi(table: readonly Pointer[]): CApi {
+function createApi(address: Pointer, table: readonly Pointer[]): CApi {
   const bind = (index: number, result: string, args: readonly string[]) =>
     koffi.decode(table[index], koffi.proto(result, [...args])) as NativeFunction;
   const errorCode = bind(GET_ERROR_CODE, "int", ["void*"]) as unknown as (status: Pointer) => number;
@@ -276,7 +316,7 @@ function createApi(table: readonly Pointer[]): CApi {
     api[name] = release;
   }
   const asyncRelease = (name: ReleaseName, pointer: Pointer) => callAsync(releases.get(name)!, [pointer]);
-  return { ...api, async: asynchronous, asyncRelease } as unknown as CApi;
+  return { ...api, async: asynchronous, asyncRelease, table: address } as unknown as CApi;
 }
 
 function callAsync(call: NativeFunction, values: unknown[]): Promise<Pointer | null> {

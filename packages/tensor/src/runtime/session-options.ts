@@ -35,6 +35,8 @@ export interface SessionSettings {
   readonly config?: Readonly<Record<string, string>>;
   /** The device provider's own options, by its own names; ignored on "cpu". */
   readonly providerOptions?: Readonly<Record<string, string>>;
+  /** Operators beyond the runtime's own, such as `NativeKernels.domain`. */
+  readonly operatorDomain?: Pointer;
   /** Where the profile goes: `<prefix>_<time>.json`, written when the session is disposed. */
   readonly profilePrefix?: string;
 }
@@ -80,6 +82,7 @@ export function createSessionOptions(runtime: Runtime, settings: SessionSettings
     for (const [key, value] of Object.entries(configEntries(settings))) {
       api.AddSessionConfigEntry(sessionOptions, key, value);
     }
+    if (settings.operatorDomain !== undefined) api.AddCustomOpDomain(sessionOptions, settings.operatorDomain);
     appendProvider(runtime, sessionOptions, settings.device, settings.providerOptions);
     return sessionOptions;
   } catch (error) {

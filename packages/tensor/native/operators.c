@@ -1,0 +1,572 @@
+/* The kernels as custom operators of ONNX Runtime: one table row per operator, and what the rows share. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "kernels.h"
+#include "paths.h"
+#include "runtime.h"
+
+#define MAX_RANK 8
+#define MAX_INPUTS 10
+#define MAX_OUTPUTS 4
+#define MAX_ATTRIBUTES 4
+
+static Api api;
+#define CALL(position, type) ((type)api[position])
+
+/* ---- what an operator sees of one call ------------------------------------------------------------------------- */
+
+typedef struct {
+  void *data; /* null when the optional input is absent */
+  int64_t sizes[MAX_RANK];
+  size_t rank;
+} Tensor;
+
+typedef struct {
+  Context *context;
+  const int64_t *attributes;
+  const float *factors;
+  Parallel parallel;
+  Status *status; /* of the first thing that failed */
+} Call;
+
+static void keep(Call *call, Status *status) {
+  if (call->status == NULL) call->status = status;
+}
+
+static void fail(Call *call, const char *message) {
+  if (call->status == NULL) call->status = CALL(API_CREATE_STATUS, CreateStatus)(CODE_INVALID_ARGUMENT, message);
+}
+
+static void run_parallel(const Parallel *self, Task task, size_t count, void *argument) {
+  Call *call = self->context;
+  /* One batch per piece: threads take the next when they are done, so uneven pieces balance. */
+  keep(call, CALL(API_PARALLEL_FOR, ParallelFor)(call->context, task, count, count, argument));
+}
+
+static Tensor input(Call *call, size_t index) {
+  Tensor tensor = {0};
+  size_t count = 0;
+  const RuntimeValue *value = NULL;
+  keep(call, CALL(API_GET_INPUT_COUNT, GetInputCount)(call->context, &count));
+  if (index >= count) return tensor;
+  keep(call, CALL(API_GET_INPUT, GetInput)(call->context, index, &value));
+  if (value == NULL) return tensor;
+  ShapeInfo *info = NULL;
+  keep(call, CALL(API_GET_SHAPE_INFO, GetShapeInfo)(value, &info));
+  keep(call, CALL(API_GET_DIMENSIONS_COUNT, GetDimensionsCount)(info, &tensor.rank));
+  if (tensor.rank > MAX_RANK) {
+    fail(call, "flacuna operator: an input has more than 8 axes");
+    tensor.rank = MAX_RANK;
+  }
+  keep(call, CALL(API_GET_DIMENSIONS, GetDimensions)(info, tensor.sizes, tensor.rank));
+  CALL(API_RELEASE_SHAPE_INFO, ReleaseShapeInfo)(info);
+  keep(call, CALL(API_GET_TENSOR_DATA, GetTensorData)((RuntimeValue *)value, &tensor.data));
+  return tensor;
+}
+
+static void *output(Call *call, size_t index, const int64_t *sizes, size_t rank) {
+  RuntimeValue *value = NULL;
+  void *data = NULL;
+  keep(call, CALL(API_GET_OUTPUT, GetOutput)(call->context, index, sizes, rank, &value));
+  if (value != NULL) keep(call, CALL(API_GET_TENSOR_DATA, GetTensorData)(value, &data));
+  return data;
+}
+
+/* The output with the sizes of `like`, the last one replaced. */
+static void *output_of_width(Call *call, size_t index, const Tensor *like, int64_t width) {
+  int64_t sizes[MAX_RANK];
+  memcpy(sizes, like->sizes, sizeof sizes);
+  sizes[like->rank - 1] = width;
+  return output(call, index, sizes, like->rank);
+}
+
+static void *output_like(Call *call, size_t index, const Tensor *like) {
+  return output(call, index, like->sizes, like->rank);
+}
+
+/* The output with one element per row of `like`: [..., 1]. */
+static void *output_of_rows(Call *call, size_t index, const Tensor *like) { return output_of_width(call, index, like, 1); }
+
+static int64_t width_of(const Tensor *tensor) { return tensor->rank == 0 ? 1 : tensor->sizes[tensor->rank - 1]; }
+
+static int64_t elements_of(const Tensor *tensor) {
+  int64_t count = 1;
+  for (size_t axis = 0; axis < tensor->rank; axis++) count *= tensor->sizes[axis];
+  return count;
+}
+
+static int64_t rows_of(const Tensor *tensor) {
+  int64_t width = width_of(tensor);
+  return width == 0 ? 0 : elements_of(tensor) / width;
+}
+
+/* ---- the operators --------------------------------------------------------------------------------------------- */
+
+static void expect_elements(Call *call, const Tensor *tensor, int64_t count, const char *message) {
+  if (elements_of(tensor) != count) fail(call, message);
+}
+
+/* (x [..., K], column scales [K]?) -> q [..., K padded] uint8, scale [..., 1] */
+static void compute_quantize_rows(Call *call) {
+  Tensor x = input(call, 0), column_scale = input(call, 1);
+  if (column_scale.data) expect_elements(call, &column_scale, width_of(&x), "QuantizeRows: column scales are not [K]");
+  if (call->status) return;
+  QuantizeRows arguments = {
+      .rows = rows_of(&x),
+      .width = width_of(&x),
+      .x = x.data,
+      .column_scale = column_scale.data,
+      .q = output_of_width(call, 0, &x, round_up(width_of(&x), DEPTH_STEP)),
+      .scale = output_of_rows(call, 1, &x),
+  };
+  if (!call->status) active_kernels()->quantize_rows(&arguments, &call->parallel);
+}
+
+static void check_addend(Call *call, const Tensor *addend, int64_t elements) {
+  if (addend->data) expect_elements(call, addend, elements, "linear: the addend's shape is not the result's");
+}
+
+/* (q [..., in padded], scale [..., 1], packed, column scales [out], sums [out padded], addend?) -> y [..., out] */
+static void compute_int8_linear(Call *call) {
+  int64_t in = call->attributes[0], out = call->attributes[1];
+  Tensor q = input(call, 0), scale = input(call, 1), packed = input(call, 2), column_scale = input(call, 3);
+  Tensor sums = input(call, 4), addend = input(call, 5);
+  expect_elements(call, &packed, round_up(out, DEPTH_STEP) * round_up(in, DEPTH_STEP), "Int8Linear: packed weights of another size");
+  expect_elements(call, &column_scale, out, "Int8Linear: column scales are not [out]");
+  if (width_of(&q) != round_up(in, DEPTH_STEP)) fail(call, "Int8Linear: rows of another width than the weights");
+  check_addend(call, &addend, rows_of(&q) * out);
+  if (call->status) return;
+  Int8Product arguments = {
+      .rows = rows_of(&q),
+      .in = in,
+      .out = out,
+      .q = q.data,
+      .row_scale = scale.data,
+      .packed = packed.data,
+      .column_scale = column_scale.data,
+      .sums = sums.data,
+      .addend = addend.data,
+      .y = output_of_width(call, 0, &q, out),
+  };
+  if (!call->status) active_kernels()->int8_forward(&arguments, &call->parallel);
+}
+
+/* (q [..., out padded], scale [..., 1], packed, sums [in padded], addend?) -> y [..., in] */
+static void compute_int8_linear_transposed(Call *call) {
+  int64_t in = call->attributes[0], out = call->attributes[1];
+  Tensor q = input(call, 0), scale = input(call, 1), packed = input(call, 2), sums = input(call, 3), addend = input(call, 4);
+  expect_elements(call, &packed, round_up(out, DEPTH_STEP) * round_up(in, DEPTH_STEP),
+                  "Int8LinearTransposed: packed weights of another size");
+  if (width_of(&q) != round_up(out, DEPTH_STEP)) fail(call, "Int8LinearTransposed: rows of another width than the weights");
+  check_addend(call, &addend, rows_of(&q) * in);
+  if (call->status) return;
+  Int8Product arguments = {
+      .rows = rows_of(&q),
+      .in = in,
+      .out = out,
+      .q = q.data,
+      .row_scale = scale.data,
+      .packed = packed.data,
+      .sums = sums.data,
+      .addend = addend.data,
+      .y = output_of_width(call, 0, &q, in),
+  };
+  if (!call->status) active_kernels()->int8_backward(&arguments, &call->parallel);
+}
+
+/* The shared half of the four products with unpacked panels. */
+static void compute_panels(Call *call, WeightFormat format, int is_transposed) {
+  int64_t in = call->attributes[0], out = call->attributes[1];
+  int64_t depth = is_transposed ? out : in, width = is_transposed ? in : out;
+  int is_int4 = format == WEIGHTS_INT4;
+  Tensor x = input(call, 0), packed = input(call, 1), scales = {0}, minimums = {0};
+  if (is_int4) {
+    scales = input(call, 2);
+    minimums = input(call, 3);
+  }
+  Tensor addend = input(call, is_int4 ? 4 : 2);
+  if (width_of(&x) != depth) fail(call, "linear: rows of another width than the weights");
+  check_addend(call, &addend, rows_of(&x) * width);
+  if (call->status) return;
+  PanelProduct arguments = {
+      .rows = rows_of(&x),
+      .in = in,
+      .out = out,
+      .format = format,
+      .x = x.data,
+      .packed = packed.data,
+      .scales = scales.data,
+      .minimums = minimums.data,
+      .addend = addend.data,
+      .y = output_of_width(call, 0, &x, width),
+  };
+  if (call->status) return;
+  const Kernels *kernels = active_kernels();
+  (is_transposed ? kernels->panel_backward : kernels->panel_forward)(&arguments, &call->parallel);
+}
+/* (x, packed, addend?) -> y, forward [..., out], transposed [..., in] */
+static void compute_bfloat16_linear(Call *call) { compute_panels(call, WEIGHTS_BFLOAT16, 0); }
+static void compute_bfloat16_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_BFLOAT16, 1); }
+/* (x, packed, scales, minimums, addend?) -> y */
+static void compute_int4_linear(Call *call) { compute_panels(call, WEIGHTS_INT4, 0); }
+static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_INT4, 1); }
+
+/* Fills in what both directions read: query, key, value, cos, sin, starts from input `first` on. */
+static Attention read_attention(Call *call, size_t first, Tensor inputs[6]) {
+  for (size_t index = 0; index < 6; index++) inputs[index] = input(call, first + index);
+  Tensor *query = &inputs[0], *key = &inputs[1];
+  int64_t head_size = call->attributes[0];
+  if (query->rank != 3 || key->rank != 3) fail(call, "Attention: queries and keys have three axes");
+  Attention arguments = {
+      .batch = query->sizes[0],
+      .length = query->sizes[1],
+      .heads = query->sizes[2] / head_size,
+      .key_value_heads = key->sizes[2] / head_size,
+      .head_size = head_size,
+      .query = query->data,
+      .key = key->data,
+      .value = inputs[2].data,
+      .cos = inputs[3].data,
+      .sin = inputs[4].data,
+      .starts = inputs[5].data,
+  };
+  int64_t rows = arguments.batch * arguments.length;
+  expect_elements(call, key, rows * arguments.key_value_heads * head_size, "Attention: keys of another length");
+  expect_elements(call, &inputs[2], elements_of(key), "Attention: values of another shape than the keys");
+  expect_elements(call, &inputs[3], arguments.length * head_size / 2, "Attention: cosines are not [T, D/2]");
+  expect_elements(call, &inputs[4], arguments.length * head_size / 2, "Attention: sines are not [T, D/2]");
+  expect_elements(call, &inputs[5], rows, "Attention: starts are not [B, T]");
+  /* The kernels step through memory by these: a wrong one must not get that far. */
+  for (int64_t row = 0; !call->status && row < rows; row++) {
+    int32_t start = arguments.starts[row], position = (int32_t)(row % arguments.length);
+    int32_t before = position == 0 ? 0 : arguments.starts[row - 1];
+    if (start < before || start > position) fail(call, "Attention: starts fall, or lie after their token");
+  }
+  return arguments;
+}
+
+/* (query, key, value, cos, sin, starts) -> mixed [B, T, H*D], log-sum-exp [B, H, T] */
+static void compute_attention(Call *call) {
+  Tensor inputs[6];
+  Attention arguments = read_attention(call, 0, inputs);
+  if (call->status) return;
+  arguments.mixed = output_like(call, 0, &inputs[0]);
+  arguments.log_sum_exp = output(call, 1, (int64_t[]){arguments.batch, arguments.heads, arguments.length}, 3);
+  if (!call->status) active_kernels()->attention_forward(&arguments, &call->parallel);
+}
+
+/* (g, query, key, value, cos, sin, starts, mixed, log-sum-exp) -> d_query, d_key, d_value */
+static void compute_attention_grad(Call *call) {
+  Tensor inputs[6], g = input(call, 0), mixed = input(call, 7), log_sum_exp = input(call, 8);
+  Attention arguments = read_attention(call, 1, inputs);
+  expect_elements(call, &g, elements_of(&inputs[0]), "AttentionGrad: the cotangent is not the queries' shape");
+  expect_elements(call, &mixed, elements_of(&inputs[0]), "AttentionGrad: mixed is not the queries' shape");
+  expect_elements(call, &log_sum_exp, arguments.batch * arguments.length * arguments.heads,
+                  "AttentionGrad: log-sum-exp is not [B, H, T]");
+  if (call->status) return;
+  arguments.d_mixed = g.data;
+  arguments.mixed = mixed.data;
+  arguments.log_sum_exp = log_sum_exp.data;
+  arguments.d_query = output_like(call, 0, &inputs[0]);
+  arguments.d_key = output_like(call, 1, &inputs[1]);
+  arguments.d_value = output_like(call, 2, &inputs[2]);
+  if (!call->status) active_kernels()->attention_backward(&arguments, &call->parallel);
+}
+
+/* (x, gain) -> normalised, inverse [..., 1] */
+static void compute_rms_norm(Call *call) {
+  Tensor x = input(call, 0), gain = input(call, 1);
+  expect_elements(call, &gain, width_of(&x), "RmsNorm: the gain is not [C]");
+  if (call->status) return;
+  RmsNorm arguments = {
+      .rows = rows_of(&x),
+      .width = width_of(&x),
+      .epsilon = call->factors[0],
+      .x = x.data,
+      .gain = gain.data,
+      .normalised = output_like(call, 0, &x),
+      .inverse = output_of_rows(call, 1, &x),
+  };
+  if (!call->status) active_kernels()->rms_norm(&arguments, &call->parallel);
+}
+
+/* (x, gain) -> normalised, inverse [..., 1], q, scale [..., 1] */
+static void compute_rms_norm_quantize(Call *call) {
+  Tensor x = input(call, 0), gain = input(call, 1);
+  expect_elements(call, &gain, width_of(&x), "RmsNormQuantize: the gain is not [C]");
+  if (call->status) return;
+  RmsNorm arguments = {
+      .rows = rows_of(&x),
+      .width = width_of(&x),
+      .epsilon = call->factors[0],
+      .x = x.data,
+      .gain = gain.data,
+      .normalised = output_like(call, 0, &x),
+      .inverse = output_of_rows(call, 1, &x),
+      .q = output_of_width(call, 2, &x, round_up(width_of(&x), DEPTH_STEP)),
+      .scale = output_of_rows(call, 3, &x),
+  };
+  if (!call->status) active_kernels()->rms_norm(&arguments, &call->parallel);
+}
+
+/* (g, x, gain, inverse, addend?) -> dx */
+static void compute_rms_norm_grad(Call *call) {
+  Tensor g = input(call, 0), x = input(call, 1), gain = input(call, 2), inverse = input(call, 3), addend = input(call, 4);
+  expect_elements(call, &g, elements_of(&x), "RmsNormGrad: the cotangent is not x's shape");
+  expect_elements(call, &gain, width_of(&x), "RmsNormGrad: the gain is not [C]");
+  expect_elements(call, &inverse, rows_of(&x), "RmsNormGrad: the inverse is not one per row");
+  check_addend(call, &addend, elements_of(&x));
+  if (call->status) return;
+  RmsNormGrad arguments = {
+      .rows = rows_of(&x),
+      .width = width_of(&x),
+      .g = g.data,
+      .x = x.data,
+      .gain = gain.data,
+      .inverse = inverse.data,
+      .addend = addend.data,
+      .dx = output_like(call, 0, &x),
+  };
+  if (!call->status) active_kernels()->rms_norm_grad(&arguments, &call->parallel);
+}
+
+/* (gate, up) -> h */
+static void compute_swiglu(Call *call) {
+  Tensor gate = input(call, 0), up = input(call, 1);
+  expect_elements(call, &up, elements_of(&gate), "Swiglu: gate and up differ in shape");
+  if (call->status) return;
+  Swiglu arguments = {
+      .rows = rows_of(&gate),
+      .width = width_of(&gate),
+      .hadamard = call->attributes[0] != 0,
+      .gate = gate.data,
+      .up = up.data,
+      .h = output_like(call, 0, &gate),
+  };
+  if (!call->status) active_kernels()->swiglu(&arguments, &call->parallel);
+}
+
+/* (gate, up) -> q, scale [..., 1] */
+static void compute_swiglu_quantize(Call *call) {
+  Tensor gate = input(call, 0), up = input(call, 1);
+  expect_elements(call, &up, elements_of(&gate), "SwigluQuantize: gate and up differ in shape");
+  if (call->status) return;
+  Swiglu arguments = {
+      .rows = rows_of(&gate),
+      .width = width_of(&gate),
+      .hadamard = call->attributes[0] != 0,
+      .gate = gate.data,
+      .up = up.data,
+      .q = output_of_width(call, 0, &gate, round_up(width_of(&gate), DEPTH_STEP)),
+      .scale = output_of_rows(call, 1, &gate),
+  };
+  if (!call->status) active_kernels()->swiglu(&arguments, &call->parallel);
+}
+
+/* (g, gate, up) -> d_gate, d_up */
+static void compute_swiglu_grad(Call *call) {
+  Tensor g = input(call, 0), gate = input(call, 1), up = input(call, 2);
+  expect_elements(call, &up, elements_of(&gate), "SwigluGrad: gate and up differ in shape");
+  expect_elements(call, &g, elements_of(&gate), "SwigluGrad: the cotangent is not the gate's shape");
+  if (call->status) return;
+  SwigluGrad arguments = {
+      .rows = rows_of(&gate),
+      .width = width_of(&gate),
+      .hadamard = call->attributes[0] != 0,
+      .g = g.data,
+      .gate = gate.data,
+      .up = up.data,
+      .d_gate = output_like(call, 0, &gate),
+      .d_up = output_like(call, 1, &gate),
+  };
+  if (!call->status) active_kernels()->swiglu_grad(&arguments, &call->parallel);
+}
+
+/* x -> x with each run of 64 columns transformed */
+static void compute_hadamard(Call *call) {
+  Tensor x = input(call, 0);
+  if (width_of(&x) % 64 != 0) fail(call, "Hadamard: the width is not a multiple of 64");
+  if (call->status) return;
+  Hadamard arguments = {.rows = rows_of(&x), .width = width_of(&x), .x = x.data, .y = output_like(call, 0, &x)};
+  if (!call->status) active_kernels()->hadamard(&arguments, &call->parallel);
+}
+
+static void check_labels(Call *call, const Tensor *labels, int64_t rows, int64_t classes) {
+  expect_elements(call, labels, rows, "CrossEntropy: one label per row");
+  const int64_t *each = labels->data;
+  for (int64_t row = 0; !call->status && row < rows; row++)
+    if (each[row] < 0 || each[row] >= classes) fail(call, "CrossEntropy: a label is outside 0 ... V - 1");
+}
+
+/* (logits [N, V], labels [N]) -> loss [N], log-sum-exp [N] */
+static void compute_cross_entropy(Call *call) {
+  Tensor logits = input(call, 0), labels = input(call, 1);
+  check_labels(call, &labels, rows_of(&logits), width_of(&logits));
+  if (call->status) return;
+  CrossEntropy arguments = {
+      .rows = rows_of(&logits),
+      .classes = width_of(&logits),
+      .logits = logits.data,
+      .labels = labels.data,
+      .loss = output_like(call, 0, &labels),
+      .log_sum_exp = output_like(call, 1, &labels),
+  };
+  if (!call->status) active_kernels()->cross_entropy(&arguments, &call->parallel);
+}
+
+/* (g [N], logits [N, V], labels [N], log-sum-exp [N]) -> d_logits [N, V] */
+static void compute_cross_entropy_grad(Call *call) {
+  Tensor g = input(call, 0), logits = input(call, 1), labels = input(call, 2), log_sum_exp = input(call, 3);
+  check_labels(call, &labels, rows_of(&logits), width_of(&logits));
+  expect_elements(call, &g, rows_of(&logits), "CrossEntropyGrad: one cotangent per row");
+  expect_elements(call, &log_sum_exp, rows_of(&logits), "CrossEntropyGrad: one log-sum-exp per row");
+  if (call->status) return;
+  CrossEntropyGrad arguments = {
+      .rows = rows_of(&logits),
+      .classes = width_of(&logits),
+      .g = g.data,
+      .logits = logits.data,
+      .log_sum_exp = log_sum_exp.data,
+      .labels = labels.data,
+      .d_logits = output_like(call, 0, &logits),
+  };
+  if (!call->status) active_kernels()->cross_entropy_grad(&arguments, &call->parallel);
+}
+
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  CustomOperator base; /* first: the runtime hands its address back */
+  const char *name;
+  void (*compute)(Call *call);
+  int input_types[MAX_INPUTS]; /* up to the first 0 */
+  int optional_inputs;         /* how many of the last */
+  int output_types[MAX_OUTPUTS];
+  const char *attributes[MAX_ATTRIBUTES]; /* int64 */
+  const char *factors[MAX_ATTRIBUTES];    /* float */
+} Operator;
+
+#define F32 TYPE_FLOAT32
+#define U8 TYPE_UINT8
+#define I8 TYPE_INT8
+#define I32 TYPE_INT32
+#define I64 TYPE_INT64
+#define F16 TYPE_FLOAT16
+#define BF16 TYPE_BFLOAT16
+#define SIZES {"in", "out"}
+
+static Operator operators[] = {
+    {{0}, "QuantizeRows", compute_quantize_rows, {F32, F32}, 1, {U8, F32}, {0}, {0}},
+    {{0}, "Int8Linear", compute_int8_linear, {U8, F32, I8, F32, I32, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Bfloat16Linear", compute_bfloat16_linear, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0, {F32, F32}, {"head_size"}, {0}},
+    {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0, {F32, F32, F32}, {"head_size"}, {0}},
+    {{0}, "RmsNorm", compute_rms_norm, {F32, F32}, 0, {F32, F32}, {0}, {"epsilon"}},
+    {{0}, "RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
+    {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
+    {{0}, "Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
+    {{0}, "SwigluQuantize", compute_swiglu_quantize, {F32, F32}, 0, {U8, F32}, {"hadamard"}, {0}},
+    {{0}, "SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
+    {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
+    {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
+    {{0}, "CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
+};
+#define OPERATOR_COUNT (sizeof operators / sizeof *operators)
+
+/* ---- what the runtime calls ------------------------------------------------------------------------------------- */
+
+typedef struct {
+  const Operator *operator;
+  int64_t attributes[MAX_ATTRIBUTES];
+  float factors[MAX_ATTRIBUTES];
+} Kernel;
+
+static const Operator *operator_of(const CustomOperator *self) { return (const Operator *)self; }
+static const char *get_name(const CustomOperator *self) { return operator_of(self)->name; }
+static const char *get_provider(const CustomOperator *self) { return (void)self, "CPUExecutionProvider"; }
+static size_t count_types(const int *types, size_t most) {
+  size_t count = 0;
+  while (count < most && types[count] != 0) count++;
+  return count;
+}
+static size_t get_input_count(const CustomOperator *self) { return count_types(operator_of(self)->input_types, MAX_INPUTS); }
+static size_t get_output_count(const CustomOperator *self) { return count_types(operator_of(self)->output_types, MAX_OUTPUTS); }
+static int get_input_type(const CustomOperator *self, size_t index) { return operator_of(self)->input_types[index]; }
+static int get_output_type(const CustomOperator *self, size_t index) { return operator_of(self)->output_types[index]; }
+static int get_input_characteristic(const CustomOperator *self, size_t index) {
+  int is_optional = index + (size_t)operator_of(self)->optional_inputs >= get_input_count(self);
+  return is_optional ? CHARACTERISTIC_OPTIONAL : CHARACTERISTIC_REQUIRED;
+}
+static int get_output_characteristic(const CustomOperator *self, size_t index) {
+  return (void)self, (void)index, CHARACTERISTIC_REQUIRED;
+}
+static int get_memory(const CustomOperator *self, size_t index) { return (void)self, (void)index, 0; }
+static int get_one(const CustomOperator *self) { return (void)self, 1; }
+static int get_newest(const CustomOperator *self) { return (void)self, INT_MAX; }
+
+static Status *create_kernel(const CustomOperator *self, Api unused, const KernelInfo *info, void **result) {
+  (void)unused;
+  const Operator *operator = operator_of(self);
+  Kernel *kernel = calloc(1, sizeof *kernel);
+  if (kernel == NULL) return CALL(API_CREATE_STATUS, CreateStatus)(CODE_FAIL, "flacuna operator: out of memory");
+  kernel->operator = operator;
+  Status *status = NULL;
+  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && operator->attributes[i]; i++)
+    status = CALL(API_GET_ATTRIBUTE_INT64, GetAttributeInt64)(info, operator->attributes[i], &kernel->attributes[i]);
+  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && operator->factors[i]; i++)
+    status = CALL(API_GET_ATTRIBUTE_FLOAT, GetAttributeFloat)(info, operator->factors[i], &kernel->factors[i]);
+  if (status != NULL) free(kernel);
+  else *result = kernel;
+  return status;
+}
+
+static Status *compute(void *self, Context *context) {
+  Kernel *kernel = self;
+  Call call = {.context = context, .attributes = kernel->attributes, .factors = kernel->factors};
+  call.parallel = (Parallel){run_parallel, &call};
+  kernel->operator->compute(&call);
+  return call.status;
+}
+
+static void destroy_kernel(void *kernel) { free(kernel); }
+
+static void complete(Operator *operator) {
+  operator->base = (CustomOperator){
+      .version = 18,
+      .get_name = get_name,
+      .get_provider = get_provider,
+      .get_input_type = get_input_type,
+      .get_input_count = get_input_count,
+      .get_output_type = get_output_type,
+      .get_output_count = get_output_count,
+      .destroy_kernel = destroy_kernel,
+      .get_input_characteristic = get_input_characteristic,
+      .get_output_characteristic = get_output_characteristic,
+      .get_input_memory = get_memory,
+      .get_variadic_input_minimum = get_one,
+      .get_variadic_input_homogeneity = get_one,
+      .get_variadic_output_minimum = get_one,
+      .get_variadic_output_homogeneity = get_one,
+      .create_kernel_with_status = create_kernel,
+      .compute_with_status = compute,
+      .get_start_version = get_one,
+      .get_end_version = get_newest,
+  };
+}
+
+/* How many operators there are. */
+size_t flacuna_operator_count(void) { return OPERATOR_COUNT; }
+
+/* The operator to add to a domain. Every call gives the same runtime's API; the result lives as long as the process. */
+const void *flacuna_operator(const void *runtime_api, size_t index) {
+  api = (Api)runtime_api;
+  if (index >= OPERATOR_COUNT) return NULL;
+  if (operators[index].base.version == 0) complete(&operators[index]);
+  return &operators[index].base;
+}

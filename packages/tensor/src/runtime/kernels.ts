@@ -1,0 +1,101 @@
+// The native kernels of this process: found or built once, registered with the runtime as operators. Knows no operator by name.
+import { TensorError } from "../errors.ts";
+import { buildKernels } from "./build-kernels.ts";
+import { create, type KernelLibrary, openKernelLibrary, type Pointer } from "./c-api.ts";
+import { loadRuntime } from "./library.ts";
+
+/** ONNX domain of the native operators. */
+export const KERNEL_DOMAIN = "flacuna";
+
+/** The native kernels, ready to be used by sessions. */
+export interface NativeKernels {
+  readonly library: KernelLibrary;
+  /** for `SessionSettings.operatorDomain` */
+  readonly domain: Pointer;
+}
+
+/** Whether the native kernels can be used here, and how. */
+export interface KernelStatus {
+  /** the instruction-set path in use; absent when everything runs on the runtime's own operators */
+  readonly path?: string;
+  /** the paths that this CPU can run, best first */
+  readonly paths: readonly string[];
+  /** why there are no native kernels */
+  readonly reason?: string;
+}
+
+interface Loaded {
+  readonly kernels?: NativeKernels;
+  readonly reason?: string;
+}
+
+let loading: Promise<Loaded> | undefined;
+let activePath: string | undefined;
+
+/** Set to "off" for the runtime's own operators only, or to the name of a path. */
+const SETTING = "FLACUNA_KERNELS";
+
+async function load(): Promise<Loaded> {
+  const setting = process.env[SETTING];
+  if (setting === "off") return { reason: `${SETTING}=off` };
+  let library: KernelLibrary;
+  try {
+    library = openKernelLibrary(
+      await buildKernels({ emulateTiles: process.env.FLACUNA_EMULATE_TILES === "1" }),
+    );
+  } catch (cause) {
+    return { reason: explainFailure(cause as NodeJS.ErrnoException) };
+  }
+  const { api } = loadRuntime();
+  const domain = create((out) => api.CreateCustomOpDomain(KERNEL_DOMAIN, out));
+  for (const operator of library.operators(api)) api.CustomOpDomain_Add(domain, operator);
+  usePath(library, setting ?? library.paths()[0]!);
+  return { kernels: { library, domain } };
+}
+
+function explainFailure(error: NodeJS.ErrnoException): string {
+  if (error.code === "ENOENT") return "no C compiler found (install gcc or clang, or set CC)";
+  return `the C compiler or the loader failed: ${error.message.split("\n").slice(0, 6).join("; ")}`;
+}
+
+function usePath(library: KernelLibrary, path: string): void {
+  if (!library.usePath(path)) {
+    throw new TensorError(
+      "TENSOR_INVALID_ARGUMENT",
+      `native kernels: this CPU has no path "${path}"; it has ${library.paths().join(", ")}`,
+    );
+  }
+  activePath = path;
+}
+
+const loadOnce = (): Promise<Loaded> => {
+  loading ??= load();
+  return loading;
+};
+
+/** The native kernels; undefined where there is no compiler, or when they are turned off. */
+export async function nativeKernels(): Promise<NativeKernels | undefined> {
+  return (await loadOnce()).kernels;
+}
+
+/**
+ * Whether and how this process uses native kernels. The first call builds them where a C compiler is present (seconds,
+ * cached under the user's cache folder by a hash of the sources).
+ */
+export async function kernelStatus(): Promise<KernelStatus> {
+  const { kernels, reason } = await loadOnce();
+  if (kernels === undefined) return { paths: [], ...(reason !== undefined && { reason }) };
+  return { path: activePath!, paths: kernels.library.paths() };
+}
+
+/**
+ * Makes all native kernels of this process take one instruction-set path, for tests and measurements.
+ *
+ * @throws TensorError `TENSOR_INVALID_ARGUMENT` when this CPU cannot run it, or there are no native kernels
+ */
+export async function useKernelPath(path: string): Promise<void> {
+  const { kernels, reason } = await loadOnce();
+  if (kernels === undefined)
+    throw new TensorError("TENSOR_INVALID_ARGUMENT", `useKernelPath: there are no native kernels: ${reason}`);
+  usePath(kernels.library, path);
+}
