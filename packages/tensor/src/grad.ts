@@ -95,7 +95,10 @@ function pullBackSegment(
   segment: readonly Equation[],
   cotangents: ReadonlyMap<number, Tracer>,
 ): Contributions {
-  const given = segment.flatMap(({ outputs }) => outputs).filter(({ id }) => cotangents.has(id));
+  const given = segment
+    .filter(({ inputs }) => inputs.length > 0)
+    .flatMap(({ outputs }) => outputs)
+    .filter(({ id }) => cotangents.has(id));
   const { operands, values, equations } = replay(segment, cotangents.get(given.at(-1)!.id)!);
   const seeds = new Map(given.map(({ id }) => [values.get(id)!.id, cotangents.get(id)!]));
   const found = walkBack(equations, operands, seeds);
