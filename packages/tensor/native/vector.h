@@ -118,5 +118,26 @@ static inline float from_bfloat16(uint16_t half) {
   memcpy(&value, &bits, 4);
   return value;
 }
+/* IEEE half precision, any pattern. */
+static inline float from_float16(uint16_t half) {
+  uint32_t exponent = half >> 10 & 31, fraction = half & 1023, sign = (uint32_t)(half & 0x8000) << 16;
+  uint32_t bits = exponent == 31 ? 0x7f800000 | fraction << 13 : (exponent + 112) << 23 | fraction << 13;
+  float value = (float)fraction * 0x1p-24f;
+  if (exponent == 0) memcpy(&bits, &value, 4);
+  bits |= sign;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+static inline Floats load_float16(const uint16_t *from) {
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
+#elif defined(PATH_AVX2)
+  return (Floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)from));
+#else
+  Floats values;
+  for (int i = 0; i < LANES; i++) values[i] = from_float16(from[i]);
+  return values;
+#endif
+}
 
 #endif
