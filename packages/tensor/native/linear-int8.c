@@ -182,6 +182,114 @@ static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece pie
 static void int8_begin(void) {}
 #define int8_dot int8_dot_block
 
+#elif defined(PATH_AVX2)
+
+#define INT8_TILE 4
+static void int8_begin(void) {}
+
+/* Sums of neighbouring pairs: left gives results 0 ... 3, right 4 ... 7. */
+static inline __m256i int8_add_pairs(__m256i left, __m256i right) {
+  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(left, right), 0xd8);
+}
+
+/* `rows` rows by 8 columns; operand is q widened to 16 bits, [rows][depth]: vpmaddwd is exact, vpmaddubsw is not. */
+static inline __attribute__((always_inline)) void int8_block(const int rows, const int16_t *operand, int64_t depth,
+                                                             const int8_t *weights, const int32_t *start,
+                                                             int64_t start_stride, int32_t *totals) {
+  __m256i left[INT8_TILE] = {}, right[INT8_TILE] = {};
+  for (int64_t k = 0; k < depth; k += 4) {
+    __m256i w_left = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(weights + k * 16)));
+    __m256i w_right = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(weights + k * 16 + 16)));
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; r++) {
+      int64_t quad;
+      memcpy(&quad, operand + r * depth + k, 8);
+      __m256i q = _mm256_set1_epi64x(quad);
+      left[r] = _mm256_add_epi32(left[r], _mm256_madd_epi16(q, w_left));
+      right[r] = _mm256_add_epi32(right[r], _mm256_madd_epi16(q, w_right));
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; r++) {
+    __m256i before = _mm256_loadu_si256((const __m256i *)(start + r * start_stride));
+    _mm256_storeu_si256((__m256i *)(totals + r * INT8_PANEL),
+                        _mm256_add_epi32(before, int8_add_pairs(left[r], right[r])));
+  }
+}
+
+static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
+                     int64_t start_stride, int32_t *totals) {
+  int16_t *operand = scratch(INT8_SCRATCH_OPERAND, INT8_TILE * INT8_CHUNK * sizeof *operand);
+  for (int r = 0; r < rows; r++)
+    for (int64_t k = 0; k < piece.depth; k++) operand[r * piece.depth + k] = q[r * q_stride + k];
+  for (int column = 0; column < INT8_PANEL; column += 8) {
+    const int8_t *weights = piece.weights + column / 16 * piece.group_bytes + column % 16 * 4;
+    const int32_t *from = start + column;
+    int32_t *to = totals + column;
+    switch (rows) {
+      case 1: int8_block(1, operand, piece.depth, weights, from, start_stride, to); break;
+      case 2: int8_block(2, operand, piece.depth, weights, from, start_stride, to); break;
+      case 3: int8_block(3, operand, piece.depth, weights, from, start_stride, to); break;
+      default: int8_block(4, operand, piece.depth, weights, from, start_stride, to);
+    }
+  }
+}
+
+#else
+
+/* In float32, which every machine multiplies well: a chunk's sums stay below 512 * 255 * 128 < 2^24 and so are exact. */
+#define INT8_TILE 48
+#define INT8_BLOCK 3     /* rows of a block */
+#define INT8_VECTORS 4   /* vectors of columns of a block: 3 x 4 totals leave 4 of 16 registers */
+static void int8_begin(void) {}
+
+/* `rows` rows by 4 vectors of columns: operand [rows][depth], weights [depth][64]. */
+static inline __attribute__((always_inline)) void int8_block(const int rows, const float *operand, int64_t depth,
+                                                             const float *weights, const int32_t *start,
+                                                             int64_t start_stride, int32_t *totals) {
+  Floats total[INT8_BLOCK][INT8_VECTORS] = {};
+  for (int64_t k = 0; k < depth; k++)
+#pragma GCC unroll 4
+    for (int c = 0; c < INT8_VECTORS; c++) {
+      Floats w = load(weights + k * INT8_PANEL + c * LANES);
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; r++) total[r][c] += splat(operand[r * depth + k]) * w;
+    }
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < INT8_VECTORS; c++)
+      for (int lane = 0; lane < LANES; lane++) {
+        int64_t column = c * LANES + lane;
+        totals[r * INT8_PANEL + column] = start[r * start_stride + column] + (int32_t)total[r][c][lane];
+      }
+}
+
+static void int8_widen(Int8Piece piece, float *weights) {
+  for (int64_t k = 0; k < piece.depth; k++)
+    for (int64_t column = 0; column < INT8_PANEL; column++)
+      weights[k * INT8_PANEL + column] =
+          piece.weights[column / 16 * piece.group_bytes + k / 4 * 64 + column % 16 * 4 + k % 4];
+}
+
+static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
+                     int64_t start_stride, int32_t *totals) {
+  float *weights = scratch(INT8_SCRATCH_OPERAND, (INT8_PANEL + INT8_TILE) * INT8_CHUNK * sizeof *weights);
+  float *operand = weights + INT8_PANEL * INT8_CHUNK;
+  int8_widen(piece, weights);
+  for (int r = 0; r < rows; r++)
+    for (int64_t k = 0; k < piece.depth; k++) operand[r * piece.depth + k] = q[r * q_stride + k];
+  for (int r = 0; r < rows; r += INT8_BLOCK)
+    for (int column = 0; column < INT8_PANEL; column += INT8_VECTORS * LANES) {
+      const float *q_block = operand + r * piece.depth;
+      const int32_t *from = start + r * start_stride + column;
+      int32_t *to = totals + r * INT8_PANEL + column;
+      switch (rows - r) {
+        case 1: int8_block(1, q_block, piece.depth, weights + column, from, start_stride, to); break;
+        case 2: int8_block(2, q_block, piece.depth, weights + column, from, start_stride, to); break;
+        default: int8_block(3, q_block, piece.depth, weights + column, from, start_stride, to);
+      }
+    }
+}
+
 #endif
 
 /* ---- the same for every path ---------------------------------------------------------------------------------------- */
