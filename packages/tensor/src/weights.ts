@@ -13,6 +13,14 @@ export interface StoredWeight {
   readonly dtype: DType;
   readonly shape: readonly number[];
   read(): Promise<Tensor>;
+  /** the blocks of 4 bits that the weight is stored in, where it is: the "int4" policy computes with them as they are */
+  readonly blocks?: StoredBlocks;
+}
+
+/** A matrix in GGUF's blocks of 32 weights, row after row. */
+export interface StoredBlocks {
+  readonly format: "q4_0" | "q4_1";
+  read(): Promise<Uint8Array>;
 }
 
 /** Where named constants come from, such as a checkpoint. Keep one object per checkpoint: values are shared through it. */
@@ -63,14 +71,16 @@ export async function resolveWeights(
   }
   for (const { path, variable } of references) checkShape(path, variable.shape, source.get(path)!.shape);
   const { values } = sharedWeights(source);
-  const entries = references.map(async (reference): Promise<[string, Value]> => {
+  const resolved = new Map<string, Value>();
+  // One after another: a checkpoint that is converted on reading is then never held twice.
+  for (const reference of references) {
     const key = `${reference.path} ${reference.variable.dtype}`;
     const value = values.get(key) ?? readValue(reference, source.get(reference.path)!);
     values.set(key, value);
     value.catch(() => values.delete(key));
-    return [reference.path, await value];
-  });
-  return new Map(await Promise.all(entries));
+    resolved.set(reference.path, await value);
+  }
+  return resolved;
 }
 
 function checkShape(path: string, expected: Shape, got: readonly number[]): void {

@@ -1,0 +1,118 @@
+// Products with frozen weights held in bfloat16 or in blocks of 4 bits, which a kernel unpacks a panel at a time.
+import type { Attributes, Composite } from "../composite.ts";
+import { add, cast, concat, floor, matmul, mod, mul, reshape, slice, transpose } from "../ops.ts";
+import { bindComposite, type Tracer } from "../trace.ts";
+
+/** A frozen weight [out, in] in bfloat16; see `packBfloat16`. */
+export interface Bfloat16Weight {
+  readonly out: number;
+  readonly in: number;
+  /** [out / 16, in / 2, 16, 2] bfloat16, both padded to multiples of 32 */
+  readonly packed: Tracer;
+}
+
+/** A frozen weight [out, in] in blocks of 32 inputs with 4 bits each: scale · nibble + minimum; see `packInt4`. */
+export interface Int4Weight {
+  readonly out: number;
+  readonly in: number;
+  /** [out / 16, in / 8, 16, 4] uint8, `out` padded to a multiple of 32 */
+  readonly packed: Tracer;
+  /** [out / 16, in / 32, 16] float16 */
+  readonly scales: Tracer;
+  /** [out / 16, in / 32, 16] float16 */
+  readonly minimums: Tracer;
+}
+
+/** Inputs in one block of 4-bit weights. */
+export const BLOCK = 32;
+
+const crop = (matrix: Tracer, attributes: Attributes): Tracer =>
+  slice(slice(matrix, { axis: 0, start: 0, end: attributes.out! }), {
+    axis: 1,
+    start: 0,
+    end: attributes.in!,
+  });
+
+/** [out, in] float32 */
+function unpackBfloat16([packed]: readonly Tracer[], attributes: Attributes): Tracer {
+  const [groups, pairs, columns, depth] = packed!.shape as [number, number, number, number];
+  const matrix = reshape(transpose(cast(packed!, "float32"), [0, 2, 1, 3]), [
+    groups * columns,
+    pairs * depth,
+  ]);
+  return crop(matrix, attributes);
+}
+
+/** [out, in] float32 */
+function unpackInt4([packed, scales, minimums]: readonly Tracer[], attributes: Attributes): Tracer {
+  const [groups, octets, columns] = packed!.shape as [number, number, number, number];
+  const blocks = attributes.in! / BLOCK;
+  const bytes = cast(packed!, "float32");
+  const halves = [mod(bytes, 16), floor(mul(bytes, 1 / 16))].map((half) =>
+    reshape(half, [groups, octets, columns, 1, 4]),
+  );
+  const nibbles = reshape(transpose(concat(halves, 3), [0, 2, 1, 3, 4]), [groups, columns, blocks, BLOCK]);
+  const [scale, minimum] = [scales!, minimums!].map((each) =>
+    reshape(transpose(cast(each, "float32"), [0, 2, 1]), [groups, columns, blocks, 1]),
+  );
+  const matrix = reshape(add(mul(nibbles, scale!), minimum!), [groups * columns, blocks * BLOCK]);
+  return crop(matrix, attributes);
+}
+
+type Unpack = (parts: readonly Tracer[], attributes: Attributes) => Tracer;
+
+/** Both directions of a format whose weight is given in `parts` inputs: (x, ...parts, addend?) → x · Wᵀ or x · W. */
+function linearOf(
+  name: string,
+  operator: string,
+  parts: number,
+  unpack: Unpack,
+  transposeB: boolean,
+): Composite {
+  return {
+    name,
+    define([x, ...rest], attributes) {
+      const y = matmul(x!, unpack(rest.slice(0, parts), attributes), { transposeB });
+      const addend = rest[parts];
+      return [addend === undefined ? y : add(addend, y)];
+    },
+    lower: (lowering, { inputs, outputs, params }) =>
+      lowering.emitNative(operator, inputs, outputs, params.attributes),
+  };
+}
+
+const BFLOAT16_LINEAR = linearOf("bfloat16Linear", "Bfloat16Linear", 1, unpackBfloat16, true);
+const BFLOAT16_LINEAR_TRANSPOSED = linearOf(
+  "bfloat16LinearTransposed",
+  "Bfloat16LinearTransposed",
+  1,
+  unpackBfloat16,
+  false,
+);
+const INT4_LINEAR = linearOf("int4Linear", "Int4Linear", 3, unpackInt4, true);
+const INT4_LINEAR_TRANSPOSED = linearOf("int4LinearTransposed", "Int4LinearTransposed", 3, unpackInt4, false);
+
+const sizes = ({ in: inputs, out }: { readonly in: number; readonly out: number }): Attributes => ({
+  in: inputs,
+  out,
+});
+
+/** x [..., in] · Wᵀ → [..., out], float32, computed to bfloat16's accuracy */
+export const bfloat16Linear = (x: Tracer, weight: Bfloat16Weight): Tracer =>
+  bindComposite(BFLOAT16_LINEAR, [x, weight.packed], sizes(weight))[0]!;
+
+/** x [..., out] · W → [..., in] */
+export const bfloat16LinearTransposed = (x: Tracer, weight: Bfloat16Weight): Tracer =>
+  bindComposite(BFLOAT16_LINEAR_TRANSPOSED, [x, weight.packed], sizes(weight))[0]!;
+
+/** x [..., in] · Wᵀ → [..., out], float32, computed to bfloat16's accuracy */
+export const int4Linear = (x: Tracer, weight: Int4Weight): Tracer =>
+  bindComposite(INT4_LINEAR, [x, weight.packed, weight.scales, weight.minimums], sizes(weight))[0]!;
+
+/** x [..., out] · W → [..., in] */
+export const int4LinearTransposed = (x: Tracer, weight: Int4Weight): Tracer =>
+  bindComposite(
+    INT4_LINEAR_TRANSPOSED,
+    [x, weight.packed, weight.scales, weight.minimums],
+    sizes(weight),
+  )[0]!;

@@ -1,0 +1,73 @@
+// The tensors that stand for a frozen weight [out, in] under each policy: names, dtypes and shapes.
+import { BLOCK } from "../composites/panel-linear.ts";
+import { DEPTH_STEP, roundUp } from "../composites/quantize-rows.ts";
+import type { DType } from "../dtype.ts";
+
+/** What the products with frozen weights are computed in. */
+export type Precision = "float32" | "int8" | "int4" | "bfloat16";
+
+/** A policy that holds weights in a form of its own. */
+export type Policy = Exclude<Precision, "float32">;
+
+/** dtype and shape of one part. */
+export interface PartSpec {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** Sizes of a weight: x · Wᵀ maps `in` columns to `out`. */
+export interface MatrixSize {
+  readonly out: number;
+  readonly in: number;
+}
+
+/** Outputs that lie side by side in packed weights. */
+const GROUP = 16;
+/** bfloat16 and 4-bit weights are padded to multiples of this. */
+const PANEL_STEP = 32;
+
+function int8Parts({ out, in: inputs }: MatrixSize) {
+  const [rows, columns] = [roundUp(out, DEPTH_STEP), roundUp(inputs, DEPTH_STEP)];
+  return {
+    packed: { dtype: "int8", shape: [rows / GROUP, columns / 4, GROUP, 4] },
+    scales: { dtype: "float32", shape: [out] },
+    rowSums: { dtype: "int32", shape: [rows] },
+    columnSums: { dtype: "int32", shape: [columns] },
+  } as const satisfies Record<string, PartSpec>;
+}
+
+function bfloat16Parts({ out, in: inputs }: MatrixSize) {
+  const [rows, columns] = [roundUp(out, PANEL_STEP), roundUp(inputs, PANEL_STEP)];
+  return {
+    packed: { dtype: "bfloat16", shape: [rows / GROUP, columns / 2, GROUP, 2] },
+  } as const satisfies Record<string, PartSpec>;
+}
+
+function int4Parts({ out, in: inputs }: MatrixSize) {
+  const groups = roundUp(out, PANEL_STEP) / GROUP;
+  const blocks = [groups, inputs / BLOCK, GROUP];
+  return {
+    packed: { dtype: "uint8", shape: [groups, inputs / 8, GROUP, 4] },
+    scales: { dtype: "float16", shape: blocks },
+    minimums: { dtype: "float16", shape: blocks },
+  } as const satisfies Record<string, PartSpec>;
+}
+
+/** The parts of each policy, by name. */
+export const PARTS = { int8: int8Parts, bfloat16: bfloat16Parts, int4: int4Parts } as const satisfies Record<
+  Policy,
+  (size: MatrixSize) => Record<string, PartSpec>
+>;
+
+/** Whether a policy can hold a weight of this size; others stay in float32. */
+export const canHold = (policy: Policy, { in: inputs }: MatrixSize): boolean =>
+  policy !== "int4" || inputs % BLOCK === 0;
+
+/** The name of a part in a weight source. */
+export const partPath = (path: string, policy: Policy, part: string): string => `${path}#${policy}.${part}`;
+
+/** What a part's name says; undefined for a weight of the checkpoint itself. */
+export function parsePartPath(path: string): { path: string; policy: Policy; part: string } | undefined {
+  const match = /^(.*)#(int8|bfloat16|int4)\.(\w+)$/.exec(path);
+  return match === null ? undefined : { path: match[1]!, policy: match[2] as Policy, part: match[3]! };
+}
