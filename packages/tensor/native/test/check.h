@@ -87,6 +87,28 @@ static inline int usable_kernels(const Kernels *usable[4]) {
   return count;
 }
 
+/* Whether q and scale are those of quantize_rows, to the bit, and those of its definition, up to rounding; finite rows. */
+static inline int quantised_as_defined(const Kernels *kernels, int64_t rows, int64_t width, const float *values,
+                                       const uint8_t *q, const float *scale) {
+  int64_t padded = round_up(width, DEPTH_STEP), wrong = 0;
+  uint8_t *separate_q = exact(rows * padded);
+  float *separate_scale = exact(rows * sizeof(float));
+  QuantizeRows separate = {rows, width, values, NULL, separate_q, separate_scale};
+  kernels->quantize_rows(&separate, &SERIAL);
+  wrong += memcmp(q, separate_q, rows * padded) != 0 || memcmp(scale, separate_scale, rows * sizeof(float)) != 0;
+  for (int64_t row = 0; row < rows; row++) {
+    double largest = 0;
+    for (int64_t i = 0; i < width; i++) largest = fmax(largest, fabs(values[row * width + i]));
+    wrong += fabs(scale[row] - largest / 127) > 1e-6 * largest;
+    for (int64_t i = 0; i < padded; i++) {
+      double exactly = i < width && largest > 0 ? values[row * width + i] * 127 / largest : 0;
+      wrong += fabs(q[row * padded + i] - ZERO_POINT - exactly) > 0.5001;
+    }
+  }
+  free(separate_q), free(separate_scale);
+  return wrong == 0;
+}
+
 static int check_failures = 0, check_count = 0;
 #define CHECK(condition, ...)       \
   do {                              \

@@ -14,8 +14,8 @@ static double inverse_of(const float *x, int64_t width, double epsilon) {
 static void check_forward(const Kernels *kernels, Shape shape, int quantised) {
   int64_t rows = shape.rows, width = shape.width, padded = round_up(width, DEPTH_STEP), count = rows * width;
   float *x = random_floats(count, 3), *gain = random_floats(width, 2);
-  float *normalised = exact(count * 4), *inverse = exact(rows * 4), *scale = exact(rows * 4), *scale2 = exact(rows * 4);
-  uint8_t *q = exact(rows * padded), *q2 = exact(rows * padded);
+  float *normalised = exact(count * 4), *inverse = exact(rows * 4), *scale = exact(rows * 4);
+  uint8_t *q = exact(rows * padded);
   RmsNorm norm = {rows, width, 1e-5f, x, gain, normalised, inverse, quantised ? q : NULL, quantised ? scale : NULL};
   kernels->rms_norm(&norm, &TWO_THREADS);
   double *expected = exact(count * 8), *expected_inverse = exact(rows * 8);
@@ -26,14 +26,10 @@ static void check_forward(const Kernels *kernels, Shape shape, int quantised) {
   }
   double error = relative_error(normalised, expected, count) + relative_error(inverse, expected_inverse, rows);
   CHECK(error < 1e-6, "%s rms_norm [%ld, %ld]: off by %g", kernels->path, (long)rows, (long)width, error);
-  if (quantised) {
-    QuantizeRows separate = {rows, width, normalised, NULL, q2, scale2};
-    kernels->quantize_rows(&separate, &TWO_THREADS);
-    CHECK(memcmp(q, q2, rows * padded) == 0 && memcmp(scale, scale2, rows * 4) == 0,
-          "%s rms_norm [%ld, %ld]: other bytes or scales than quantize_rows", kernels->path, (long)rows, (long)width);
-  }
-  free(x), free(gain), free(normalised), free(inverse), free(scale), free(scale2);
-  free(q), free(q2), free(expected), free(expected_inverse);
+  CHECK(!quantised || quantised_as_defined(kernels, rows, width, normalised, q, scale),
+        "%s rms_norm [%ld, %ld]: wrong bytes or scales", kernels->path, (long)rows, (long)width);
+  free(x), free(gain), free(normalised), free(inverse), free(scale);
+  free(q), free(expected), free(expected_inverse);
 }
 
 static void expect_grad(const RmsNormGrad *p, int64_t row, double *dx) {
@@ -55,8 +51,8 @@ static void check_backward(const Kernels *kernels, Shape shape, int added) {
   RmsNormGrad grad = {rows, width, g, x, gain, inverse, added ? addend : NULL, dx};
   kernels->rms_norm_grad(&grad, &TWO_THREADS);
   for (int64_t row = 0; row < rows; row++) expect_grad(&grad, row, expected + row * width);
-  double error = relative_error(dx, expected, count);
-  CHECK(error < 1e-6 || width == 1, "%s rms_norm_grad [%ld, %ld]: off by %g", kernels->path, (long)rows, (long)width,
+  double error = relative_error(dx, expected, count), accepted = width == 1 ? 0.1 : 1e-6; /* all cancels in one column */
+  CHECK(error < accepted, "%s rms_norm_grad [%ld, %ld]: off by %g", kernels->path, (long)rows, (long)width,
         error);
   free(x), free(gain), free(g), free(addend), free(inverse), free(dx), free(expected);
 }
