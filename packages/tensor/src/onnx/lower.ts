@@ -64,13 +64,14 @@ export function lower(
   for (const equation of program.equations)
     if (equation.primitive !== "weight") lowerEquation(lowering, equation);
   for (const { path, variable } of copies) lowering.emit("Identity", [variable], [`out:${path}`]);
+  const nodes = removeUnread(lowering.nodes, outputNames);
   const model: ModelProto = {
     irVersion: 10,
     producerName: "flacuna",
     opsetImport: options.hasNativeKernels === true ? [...OPSETS, KERNEL_OPSET] : OPSETS,
     graph: {
       name: "program",
-      node: lowering.nodes,
+      node: nodes,
       initializer: [
         ...lowering.constants,
         ...weights.map(({ path, variable }) => declareWeight(path, variable)),
@@ -81,8 +82,19 @@ export function lower(
       ),
     },
   };
-  const { nodes, constants } = lowering;
+  const { constants } = lowering;
   return { bytes: encodeModel(model), inputNames, outputNames, weights, nodes, constants };
+}
+
+/** Without the nodes that nobody reads: a composite's definition computes all its outputs, used or not. */
+function removeUnread(nodes: readonly NodeProto[], outputNames: readonly string[]): NodeProto[] {
+  const read = new Set(outputNames);
+  const kept = nodes.toReversed().filter(({ input, output }) => {
+    const isRead = output.some((name) => read.has(name));
+    if (isRead) for (const name of input) read.add(name);
+    return isRead;
+  });
+  return kept.reverse();
 }
 
 /** Every named constant the program mentions. */

@@ -61,11 +61,12 @@ export function applyPrecision(program: Program, precision: Precision): Program 
   if (precision === "float32") return program;
   const { linear, transposed } = PRODUCTS[precision];
   const frozen = frozenMatrices(program);
-  return rewriteProgram(program, (equation, [x]) => {
+  return rewriteProgram(program, (equation, valueOf) => {
     if (equation.primitive !== "matmul" || equation.params.transposeA) return undefined;
     const matrix = frozen.get(equation.inputs[1]!.id);
-    if (matrix === undefined || x!.dtype !== "float32" || !canHold(precision, matrix)) return undefined;
-    return [(equation.params.transposeB ? linear : transposed)(x!, matrix)];
+    const x = valueOf(equation.inputs[0]!);
+    if (matrix === undefined || x.dtype !== "float32" || !canHold(precision, matrix)) return undefined;
+    return [(equation.params.transposeB ? linear : transposed)(x, matrix)];
   });
 }
 
