@@ -1,8 +1,18 @@
 // The LLaMA architecture in execution order, with the checkpoint's own parameter names; over whole sequences, or over new
 // tokens and a cache. No files, no sampling.
-import { add, cachedAttention, concat, type Dim, gather, rmsNorm, type Tracer } from "@flacuna/tensor";
+import {
+  add,
+  type CausalAttentionInputs,
+  cachedAttention,
+  causalAttention,
+  checkpoint,
+  concat,
+  type Dim,
+  gather,
+  rmsNorm,
+  type Tracer,
+} from "@flacuna/tensor";
 import type { LlamaConfig } from "./config.ts";
-import { causalBias, type Projected, selfAttention } from "./layers/attention.ts";
 import { feedForward } from "./layers/feed-forward.ts";
 import { type Linear, linear as plainLinear } from "./layers/linear.ts";
 import { type Rotary, rotaryAngles } from "./layers/rotary.ts";
@@ -14,37 +24,44 @@ export type Parameters = (path: string) => Tracer;
 export interface LlamaOptions {
   /** Replaces every projection, the output head too; the place for adapters. Default x · Wᵀ. */
   readonly linear?: Linear;
+  /** Keeps for a gradient only what enters each layer and computes the rest again; see `checkpoint`. Default false. */
+  readonly checkpointLayers?: boolean;
+}
+
+/** Rows of one sequence or of several packed ones. */
+export interface LlamaInputs {
+  /** [B, T] int64 */
+  readonly inputIds: Tracer;
+  /** [B, T] int32: where in its row each token's sequence begins; every row one sequence by default */
+  readonly starts?: Tracer | undefined;
 }
 
 /**
- * Hidden states of whole sequences that start at position 0, after the final norm.
+ * Hidden states of whole sequences, after the final norm.
  *
- * Attention is causal, so padding on the right changes nothing before it.
+ * Attention is causal, so padding on the right changes nothing before it, and a packed sequence gets what it would
+ * get alone.
  *
  * @param params parameters of the shapes of `llamaParameterShapes`
- * @param inputs `inputIds` [B, T] int64
  * @returns [B, T, C]
  */
 export function llamaHidden(
   config: LlamaConfig,
   params: Parameters,
-  inputs: { readonly inputIds: Tracer },
+  inputs: LlamaInputs,
   options: LlamaOptions = {},
 ): Tracer {
-  const T = inputs.inputIds.shape[1]!;
-  const { headDim } = config;
-  const rotary = rotaryAngles(T, rotaryOptions(config));
-  const bias = causalBias(T);
-  return decoder(config, params, inputs.inputIds, options, (_, projected) =>
-    selfAttention(projected, { headDim, rotary, bias }),
-  );
+  const { inputIds, starts } = inputs;
+  const rotary = rotaryAngles(inputIds.shape[1]!, rotaryOptions(config));
+  const attention = { headSize: config.headDim, ...rotary, ...(starts && { starts }) };
+  return decoder(config, params, inputIds, options, (_, projected) => causalAttention(projected, attention));
 }
 
 /** `llamaHidden` through the output head: [B, T, V]. */
 export function llamaLogits(
   config: LlamaConfig,
   params: Parameters,
-  inputs: { readonly inputIds: Tracer },
+  inputs: LlamaInputs,
   options: LlamaOptions = {},
 ): Tracer {
   return llamaHead(config, params, llamaHidden(config, params, inputs, options), options);
@@ -126,19 +143,18 @@ export const rotaryOptions = (config: LlamaConfig) => ({
 });
 
 /** What a layer does with its projections: [B, T, H·D] and twice [B, T, K·D] to [B, T, H·D]. */
-type Attend = (layer: number, projected: Projected) => Tracer;
+type Attend = (layer: number, projected: CausalAttentionInputs) => Tracer;
 
 function decoder(
   config: LlamaConfig,
   params: Parameters,
   inputIds: Tracer,
-  { linear = plainLinear }: LlamaOptions,
+  { linear = plainLinear, checkpointLayers = false }: LlamaOptions,
   attend: Attend,
 ): Tracer {
   const eps = config.rmsNormEps;
   const project = (path: string) => (x: Tracer) => linear(path, x, params(path));
-  let x = gather(params("model.embed_tokens.weight"), inputIds); // [B, T, C]
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+  const block = (layer: number, x: Tracer): Tracer => {
     const at = (name: string) => `model.layers.${layer}.${name}.weight`;
     const normed = rmsNorm(x, params(at("input_layernorm")), eps);
     const mixed = attend(layer, {
@@ -146,13 +162,16 @@ function decoder(
       key: project(at("self_attn.k_proj"))(normed),
       value: project(at("self_attn.v_proj"))(normed),
     });
-    x = add(x, project(at("self_attn.o_proj"))(mixed));
-    const fed = feedForward(rmsNorm(x, params(at("post_attention_layernorm")), eps), {
+    const attended = add(x, project(at("self_attn.o_proj"))(mixed));
+    const fed = feedForward(rmsNorm(attended, params(at("post_attention_layernorm")), eps), {
       gate: project(at("mlp.gate_proj")),
       up: project(at("mlp.up_proj")),
       down: project(at("mlp.down_proj")),
     });
-    x = add(x, fed);
-  }
+    return add(attended, fed);
+  };
+  const run = checkpointLayers ? checkpoint(block) : block;
+  let x = gather(params("model.embed_tokens.weight"), inputIds); // [B, T, C]
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) x = run(layer, x);
   return rmsNorm(x, params("model.norm.weight"), eps);
 }

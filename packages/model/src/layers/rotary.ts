@@ -1,20 +1,5 @@
-// Rotary position embedding, half-split as in Hugging Face checkpoints: frequencies, angles and the rotation.
-import {
-  add,
-  cast,
-  concat,
-  constant,
-  cos,
-  type Dim,
-  iota,
-  mul,
-  reshape,
-  sin,
-  split,
-  sub,
-  Tensor,
-  type Tracer,
-} from "@flacuna/tensor";
+// Rotary position embedding, half-split as in Hugging Face checkpoints: frequencies and angles.
+import { constant, cos, type Dim, iota, mul, reshape, sin, Tensor, type Tracer } from "@flacuna/tensor";
 
 /** Which frequencies a model rotates by. */
 export interface RotaryOptions {
@@ -83,17 +68,4 @@ export function rotaryAngles(length: Dim, options: RotaryOptions): Rotary<Tracer
   );
   const angles = mul(reshape(iota(length, "float32"), [length, 1]), row);
   return { cos: cos(angles), sin: sin(angles) };
-}
-
-/**
- * `x` with the halves of its last axis rotated against each other: (a, b) → (a·cos − b·sin, b·cos + a·sin).
- *
- * @param x [..., T, D]
- * @param rotary [T, D/2], or anything that broadcasts to `x`'s halves
- */
-export function rotate(x: Tracer, rotary: Rotary<Tracer>): Tracer {
-  const half = (x.shape.at(-1) as number) / 2;
-  const [a, b] = split(x, { axis: -1, sizes: [half, half] }) as [Tracer, Tracer];
-  const [c, s] = [cast(rotary.cos, x.dtype), cast(rotary.sin, x.dtype)];
-  return concat([sub(mul(a, c), mul(b, s)), add(mul(b, c), mul(a, s))], -1);
 }
