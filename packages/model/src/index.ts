@@ -39,14 +39,18 @@ export {
   type Tokenizer,
   type TokenizerFiles,
 } from "./tokenizer.ts";
+export type { CheckpointMismatch } from "./weights/agreement.ts";
 export {
   type Checkpoint,
-  type CheckpointMismatch,
   type CheckpointWeight,
   type CheckpointWeights,
   readCheckpoint,
   writeCheckpoint,
 } from "./weights/checkpoint.ts";
+export { type GgufFile, type GgufTensor, readGguf } from "./weights/gguf.ts";
+export { type GgufCheckpoint, type GgufWeight, readGgufCheckpoint } from "./weights/gguf-checkpoint.ts";
+export type { GgufEntry, GgufValue } from "./weights/gguf-header.ts";
+export type { GgufType } from "./weights/gguf-types.ts";
 export {
   readSafetensors,
   type SafetensorsFile,

@@ -6,6 +6,7 @@ import type { DType, Tensor } from "@flacuna/tensor";
 import { formatLlamaConfig, type LlamaConfig, llamaParameterShapes, parseLlamaConfig } from "../config.ts";
 import { ModelError } from "../errors.ts";
 import { readJsonObject } from "../read-json.ts";
+import { checkAgreement } from "./agreement.ts";
 import {
   readSafetensors,
   type SafetensorsFile,
@@ -37,13 +38,6 @@ export interface Checkpoint {
   readonly paths: readonly string[];
 }
 
-/** What disagrees between a configuration and the tensors in its files. */
-export interface CheckpointMismatch {
-  readonly missing: readonly string[];
-  readonly unexpected: readonly string[];
-  readonly misshaped: readonly string[];
-}
-
 /**
  * Opens the checkpoint in `folder` (`config.json` with `model.safetensors`, or with the shards named in
  * `model.safetensors.index.json`) and checks every name and shape. Reads headers only.
@@ -65,7 +59,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
   const config = parseLlamaConfig(json);
   const found = await openTensors(folder);
   const shapes = llamaParameterShapes(config);
-  checkAgreement(folder, config, shapes, found);
+  checkAgreement(folder, config, found);
   return {
     config,
     paths: [...shapes.keys()],
@@ -87,7 +81,7 @@ export async function writeCheckpoint(
 ): Promise<void> {
   const list = [...tensors];
   const byName = new Map(list.map((item) => [item.name, item]));
-  checkAgreement(folder, config, llamaParameterShapes(config), byName);
+  checkAgreement(folder, config, byName);
   await mkdir(folder, { recursive: true });
   await writeSafetensors(join(folder, "model.safetensors"), list, { metadata: { format: "pt" } });
   const dtype = byName.get("model.embed_tokens.weight")!.dtype;
@@ -147,39 +141,4 @@ async function singleFile(folder: string): Promise<readonly string[]> {
       details: { folder },
     },
   );
-}
-
-/** Tensors that old conversions hold and no graph reads. */
-const IGNORED = /\.rotary_emb\.inv_freq$/;
-
-function checkAgreement(
-  folder: string,
-  config: LlamaConfig,
-  shapes: ReadonlyMap<string, readonly number[]>,
-  found: ReadonlyMap<string, { readonly shape: readonly number[] }>,
-): void {
-  const isKnown = (path: string) =>
-    shapes.has(path) || IGNORED.test(path) || (config.tieWordEmbeddings && path === "lm_head.weight");
-  const missing = [...shapes.keys()].filter((path) => !found.has(path));
-  const unexpected = [...found.keys()].filter((path) => !isKnown(path));
-  const misshaped: string[] = [];
-  for (const [path, shape] of shapes) {
-    const got = found.get(path)?.shape;
-    if (got !== undefined && got.join() !== shape.join()) {
-      misshaped.push(`${path}: expected [${shape.join(", ")}], got [${got.join(", ")}]`);
-    }
-  }
-  if (missing.length + unexpected.length + misshaped.length === 0) return;
-  const mismatch: CheckpointMismatch = { missing, unexpected, misshaped };
-  throw new ModelError(
-    "MODEL_CHECKPOINT_MISMATCH",
-    `${folder}: the tensors are not those of config.json: ${describe("missing", missing)}, ` +
-      `${describe("unexpected", unexpected)}, ${describe("misshaped", misshaped)}`,
-    { details: { ...mismatch } },
-  );
-}
-
-function describe(what: string, items: readonly string[]): string {
-  const shown = items.slice(0, 3).join("; ") + (items.length > 3 ? "; …" : "");
-  return `${items.length} ${what}${items.length > 0 ? ` (${shown})` : ""}`;
 }

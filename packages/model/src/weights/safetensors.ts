@@ -3,6 +3,7 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DTYPES, type DType, Tensor, type TypedArray } from "@flacuna/tensor";
 import { ModelError } from "../errors.ts";
+import { fileError, MAX_TRANSFER_BYTES, readBytes, withFile } from "./file-reading.ts";
 import {
   formatSafetensorsHeader,
   HEADER_PREFIX_BYTES,
@@ -34,9 +35,6 @@ export interface TensorToWrite {
   read(): Tensor | Promise<Tensor>;
 }
 
-/** The system's limit on one read or write is 2 GiB; pieces stay well under it. */
-const MAX_TRANSFER_BYTES = 1 << 28;
-
 /**
  * Opens the safetensors file at `path`: reads and checks its header, no tensor. No file handle is kept.
  *
@@ -46,7 +44,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   const header = await withFile(path, async (file) => {
     const { size } = await file.stat();
     const headerLength = await readHeaderLength(file, size, path);
-    const bytes = await readBytes(file, HEADER_PREFIX_BYTES, headerLength, path);
+    const bytes = await readStretch(file, HEADER_PREFIX_BYTES, headerLength, path);
     const dataStart = HEADER_PREFIX_BYTES + headerLength;
     return parseSafetensorsHeader(decodeUtf8(bytes, path), { dataStart, fileLength: size, path });
   });
@@ -89,7 +87,7 @@ export async function writeSafetensors(
 async function readHeaderLength(file: FileHandle, fileLength: number, path: string): Promise<number> {
   if (fileLength < HEADER_PREFIX_BYTES)
     throw damaged(path, `${fileLength} bytes are too few for a safetensors file`);
-  const prefix = await readBytes(file, 0, HEADER_PREFIX_BYTES, path);
+  const prefix = await readStretch(file, 0, HEADER_PREFIX_BYTES, path);
   const length = new DataView(prefix.buffer).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES))
     throw damaged(path, `a header of ${length} bytes is over the limit of ${MAX_HEADER_BYTES}`);
@@ -103,7 +101,7 @@ async function readHeaderLength(file: FileHandle, fileLength: number, path: stri
 }
 
 async function readTensor(file: FileHandle, entry: SafetensorsEntry, path: string): Promise<Tensor> {
-  const { buffer } = await readBytes(file, entry.offset, entry.length, path);
+  const { buffer } = await readStretch(file, entry.offset, entry.length, path);
   const { arrayType, byteWidth } = DTYPES[entry.dtype];
   return new Tensor(
     entry.dtype,
@@ -112,23 +110,10 @@ async function readTensor(file: FileHandle, entry: SafetensorsEntry, path: strin
   );
 }
 
-async function readBytes(
-  file: FileHandle,
-  offset: number,
-  length: number,
-  path: string,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const size = Math.min(length - done, MAX_TRANSFER_BYTES);
-    const { bytesRead } = await file.read(bytes, done, size, offset + done);
-    if (bytesRead === 0)
-      throw damaged(path, `the file ends at byte ${offset + done}, inside a tensor; it is truncated`);
-    done += bytesRead;
-  }
-  return bytes;
-}
+const readStretch = (file: FileHandle, offset: number, length: number, path: string) =>
+  readBytes(file, { offset, length }, (endsAt) =>
+    damaged(path, `the file ends at byte ${endsAt}, inside a tensor; it is truncated`),
+  );
 
 async function writeBytes(file: FileHandle, bytes: Uint8Array): Promise<void> {
   let done = 0;
@@ -179,28 +164,6 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
-}
-
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  try {
-    const file = await open(path, "r");
-    try {
-      return await use(file);
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    throw fileError(cause, path, "read");
-  }
-}
-
-/** System errors become the package's; what is already understood passes. */
-function fileError(cause: unknown, path: string, verb: "read" | "written"): unknown {
-  if (!(cause instanceof Error) || !("syscall" in cause)) return cause;
-  return new ModelError("MODEL_FILE_UNREADABLE", `${path} cannot be ${verb}: ${cause.message}`, {
-    cause,
-    details: { path },
-  });
 }
 
 function decodeUtf8(bytes: Uint8Array, path: string): string {
