@@ -1,0 +1,13 @@
+// `pnpm bench NAME [options]`: runs one of the benchmarks.
+import { benchTrain } from "./train.ts";
+
+const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  train: benchTrain,
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const benchmark = BENCHMARKS[name];
+if (benchmark === undefined) {
+  process.stderr.write(`usage: pnpm bench ${Object.keys(BENCHMARKS).join(" | ")} [--help]\n`);
+  process.exitCode = 2;
+} else await benchmark(args);

@@ -1,0 +1,97 @@
+// Our side of the training benchmark, in a process of its own: obeys the commands of protocol.ts on standard input.
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import {
+  type Adapter,
+  createAdapterTrainer,
+  readAdapter,
+  type SupervisedBatch,
+  toSupervisedBatch,
+} from "@flacuna/lora";
+import { type Checkpoint, readCheckpoint } from "@flacuna/model";
+import { adamW, constantSchedule, type Trainer } from "@flacuna/tensor";
+import { profileStep } from "./profile-step.ts";
+import type { Batch, Command, Hello, OurSettings, TrainAnswer, Training } from "./protocol.ts";
+
+type TrainerOptions = Parameters<typeof createAdapterTrainer>[0];
+
+/** What a precision adds to the trainer's options; one that is not here is refused, never replaced by another. */
+const PRECISIONS: Readonly<Record<string, Partial<TrainerOptions>>> = { float32: {} };
+
+/** What `load` makes. */
+interface Loaded {
+  readonly checkpoint: Checkpoint;
+  readonly adapter: Adapter;
+  readonly trainer: Trainer;
+  readonly threads: number;
+}
+
+async function load(settings: Training & OurSettings): Promise<Loaded> {
+  const { model, learningRate, threads, precision } = settings;
+  const policy = PRECISIONS[precision];
+  if (policy === undefined) throw new Error(`this build has no precision "${precision}"`);
+  const checkpoint = await readCheckpoint(model);
+  const adapter = await readAdapter(settings.adapter);
+  const trainer = await createAdapterTrainer({
+    config: checkpoint.config,
+    weights: checkpoint.weights,
+    adapter,
+    optimizer: adamW(),
+    schedule: constantSchedule(learningRate),
+    threads,
+    ...policy,
+  });
+  return { checkpoint, adapter, trainer, threads };
+}
+
+async function train(trainer: Trainer, batches: readonly Batch[]): Promise<TrainAnswer> {
+  const ready = batches.map(toTensors);
+  const seconds: number[] = [];
+  const losses: number[] = [];
+  for (const batch of ready) {
+    const started = performance.now();
+    const { loss, skipped } = await trainer.train([batch]);
+    seconds.push((performance.now() - started) / 1e3);
+    if (skipped) throw new Error("an update was skipped: its gradient is not finite");
+    losses.push(loss);
+  }
+  return { seconds, losses };
+}
+
+function toTensors({ inputIds, labels }: Batch): SupervisedBatch {
+  const flat = (rows: readonly (readonly number[])[]) => BigInt64Array.from(rows.flat(), BigInt);
+  return toSupervisedBatch({
+    inputIds: flat(inputIds),
+    labels: flat(labels),
+    batchSize: inputIds.length,
+    sequenceLength: inputIds[0]!.length,
+  });
+}
+
+let loaded: Loaded | undefined;
+
+async function obey(command: Command): Promise<unknown> {
+  if (command.command === "load") {
+    await loaded?.trainer.dispose();
+    loaded = undefined;
+    loaded = await load(command as Training & OurSettings);
+    return {};
+  }
+  if (loaded === undefined) throw new Error("nothing is loaded");
+  if (command.command === "train") return train(loaded.trainer, command.batches);
+  return profileStep({ ...loaded, batch: toTensors(command.batch), prefix: command.prefix });
+}
+
+async function answer(value: unknown): Promise<void> {
+  if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
+}
+
+const hello: Hello = { versions: { node: process.versions.node }, precisions: Object.keys(PRECISIONS) };
+await answer(hello);
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    await answer(await obey(JSON.parse(line) as Command));
+  } catch (error) {
+    await answer({ error: (error as Error).message });
+  }
+}

@@ -1,0 +1,108 @@
+// Instructions as token rows, and rows as micro-batches: full rows, rows of like length, packed rows. No file access.
+import { type InstructionExample, tokenizeExample } from "@flacuna/data";
+import { type Tokenizer, VICUNA_V1_1 } from "@flacuna/model";
+import type { Batch, Row } from "./protocol.ts";
+
+const IGNORED = -100;
+
+/** The examples as rows of at most `maxLength` tokens, laid out as Vicuna v1.1; rows without a label are left out. */
+export async function tokenizeRows(
+  examples: readonly InstructionExample[],
+  tokenizer: Tokenizer,
+  maxLength: number,
+): Promise<Row[]> {
+  const options = { ...vicunaFor(tokenizer), maxLength };
+  const rows: Row[] = [];
+  for (const example of examples) {
+    const tokenized = await tokenizeExample(example, options);
+    if ("dropped" in tokenized || tokenized.withoutLoss !== undefined) continue;
+    rows.push({ inputIds: tokenized.inputIds, labels: tokenized.labels });
+  }
+  return rows;
+}
+
+/**
+ * Vicuna's template and masking with another model's special tokens: its end of sequence closes an answer, its
+ * beginning of sequence opens a row, and padding is a token that no row contains.
+ */
+function vicunaFor(tokenizer: Tokenizer) {
+  const endOfTurn = tokenizer.idToToken(tokenizer.eosTokenId)!;
+  const padTokenId = padTokenOf(tokenizer);
+  return {
+    template: {
+      ...VICUNA_V1_1,
+      endOfTurn,
+      format: (messages: Parameters<typeof VICUNA_V1_1.format>[0]) =>
+        VICUNA_V1_1.format(messages).replaceAll(VICUNA_V1_1.endOfTurn, endOfTurn),
+    },
+    tokenizer: {
+      encode: (text: string) => tokenizer.encode(text, { addBos: true }),
+      padTokenId,
+      vocabSize: tokenizer.vocabSize,
+    },
+  };
+}
+
+/** SmolLM2 names its end of turn as padding, too, which the masking would not count as a token. */
+export function padTokenOf(tokenizer: Tokenizer): number {
+  const { padTokenId, eosTokenId } = tokenizer;
+  return padTokenId === eosTokenId ? (tokenizer.tokenToId("<|endoftext|>") ?? 0) : padTokenId;
+}
+
+/**
+ * Rows of exactly `length` tokens: examples one after another, cut where a row is full. Attention goes over the whole
+ * row, so that both sides do the same work.
+ *
+ * @throws Error when the examples do not suffice
+ */
+export function fullRows(rows: readonly Row[], length: number, count: number): Row[] {
+  const inputIds = rows.flatMap((row) => row.inputIds);
+  const labels = rows.flatMap((row) => row.labels);
+  if (inputIds.length < length * count) {
+    throw new Error(
+      `${count} rows of ${length} tokens asked for, the examples have ${inputIds.length} tokens`,
+    );
+  }
+  return Array.from({ length: count }, (_, index) => ({
+    inputIds: inputIds.slice(index * length, (index + 1) * length),
+    labels: labels.slice(index * length, (index + 1) * length),
+  }));
+}
+
+/** Consecutive rows as micro-batches of `batchSize`. */
+export function batchesOf(rows: readonly Row[], batchSize: number, padTokenId: number): Batch[] {
+  return Array.from({ length: Math.ceil(rows.length / batchSize) }, (_, index) =>
+    toBatch(rows.slice(index * batchSize, (index + 1) * batchSize), padTokenId),
+  );
+}
+
+/** Rows sorted by length, so that a micro-batch needs as little padding as can be. */
+export function lengthGrouped(rows: readonly Row[], batchSize: number, padTokenId: number): Batch[] {
+  const sorted = [...rows].sort((a, b) => b.inputIds.length - a.inputIds.length);
+  return batchesOf(sorted, batchSize, padTokenId);
+}
+
+/** Rows padded on the right to the longest. */
+function toBatch(rows: readonly Row[], padTokenId: number): Batch {
+  const length = Math.max(...rows.map(({ inputIds }) => inputIds.length));
+  const pad = (values: readonly number[], value: number): number[] => [
+    ...values,
+    ...new Array<number>(length - values.length).fill(value),
+  ];
+  return {
+    inputIds: rows.map(({ inputIds }) => pad(inputIds, padTokenId)),
+    labels: rows.map(({ labels }) => pad(labels, IGNORED)),
+    lengths: rows.map(({ inputIds }) => inputIds.length),
+  };
+}
+
+/** Tokens that are not padding. */
+export const tokenCount = (batches: readonly Batch[]): number =>
+  batches.reduce((total, { lengths }) => total + lengths.reduce((sum, each) => sum + each, 0), 0);
+
+/** Positions that carry loss: a label in the first column is nobody's next token. */
+export const labelCount = (batch: Batch): number =>
+  batch.labels.reduce(
+    (total, labels) => total + labels.slice(1).filter((label) => label !== IGNORED).length,
+    0,
+  );
