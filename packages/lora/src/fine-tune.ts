@@ -48,25 +48,37 @@ const frozenParameters = (config: LlamaConfig): ((path: string) => Tracer) => {
   return (path) => weight(path, { dtype: "float32", shape: shapes.get(path)! });
 };
 
+/** How the loss is differentiated. */
+export interface LossOptions {
+  /** Keeps what enters each layer and computes the rest again for the gradient: less memory, more time. Default false. */
+  readonly recompute?: boolean;
+}
+
 /** The loss of a model with an adapter; with `isTraining` the adapter's dropout is on. */
-export function adapterLoss(config: LlamaConfig, lora: LoraConfig, isTraining: boolean): LossFunction {
+export function adapterLoss(
+  config: LlamaConfig,
+  lora: LoraConfig,
+  isTraining: boolean,
+  { recompute = false }: LossOptions = {},
+): LossFunction {
   return (adapter: LoraTree<Tracer>, batch: TracedBatch, seed) => {
     const linear = loraLinear(adapter, lora, isTraining ? { seed } : {});
-    return labelledLoss(config, frozenParameters(config), batch, { linear });
+    return labelledLoss(config, frozenParameters(config), batch, { linear, checkpointLayers: recompute });
   };
 }
 
 /** The loss of a model all of whose weights are trained. */
-export function fullLoss(config: LlamaConfig): LossFunction {
+export function fullLoss(config: LlamaConfig, { recompute = false }: LossOptions = {}): LossFunction {
   return (parameters: Readonly<Record<string, Tracer>>, batch: TracedBatch) =>
-    labelledLoss(config, (path) => parameters[path]!, batch, {});
+    labelledLoss(config, (path) => parameters[path]!, batch, { checkpointLayers: recompute });
 }
 
 /** What every kind of fine-tuning is told; see `TrainerOptions` of `@flacuna/tensor`. */
 export type FineTuneOptions = Pick<
   TrainerOptions,
   "optimizer" | "schedule" | "accumulationSteps" | "maxGradNorm" | "device" | "threads" | "seed"
-> & { readonly config: LlamaConfig };
+> &
+  LossOptions & { readonly config: LlamaConfig };
 
 /**
  * A trainer of an adapter over frozen weights. Batches come from `toSupervisedBatch`; the trained tree is the adapter's.
@@ -81,7 +93,7 @@ export async function createAdapterTrainer(
   const adapter = fitAdapter(options.adapter, llamaParameterShapes(config));
   return createTrainer({
     ...rest,
-    loss: adapterLoss(config, adapter.config, true),
+    loss: adapterLoss(config, adapter.config, true, rest),
     evaluationLoss: adapterLoss(config, adapter.config, false),
     batch: SUPERVISED_BATCH,
     parameters: adapter.tensors,
@@ -93,7 +105,7 @@ export async function createFullTrainer(
   options: FineTuneOptions & { readonly parameters: Readonly<Record<string, Tensor>> },
 ): Promise<Trainer> {
   const { config, parameters, ...rest } = options;
-  return createTrainer({ ...rest, loss: fullLoss(config), batch: SUPERVISED_BATCH, parameters });
+  return createTrainer({ ...rest, loss: fullLoss(config, rest), batch: SUPERVISED_BATCH, parameters });
 }
 
 /** Measures a checkpoint's loss as it is, without any adapter. Dispose it when done. */
