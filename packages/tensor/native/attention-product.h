@@ -1,7 +1,8 @@
-/* Small dense float32 products held in registers: the inner loops of attention.c. A is read one element at a time,
-   so it may lie either way; B and C are read in vectors along their rows. */
+/* Small dense float32 products held in registers: the inner loops of attention-float.h. A is read one element at a
+   time, so it may lie either way; B and C are read in vectors along their rows. */
 #ifndef FLACUNA_ATTENTION_PRODUCT_H
 #define FLACUNA_ATTENTION_PRODUCT_H
+#include "attention-common.h"
 #include "vector.h"
 
 /* A strip of C in registers: as many rows by as many vectors as leave room for a row of B and an element of A. */
@@ -13,7 +14,7 @@
 #endif
 #define STRIP_COLUMNS (STRIP_VECTORS * LANES)
 
-/* C[r][j] = (C[r][j] +) sum_k A[r][k] * B[k][j], with A[r][k] at a[r * a_row + k * a_depth]. */
+/* C[r][j] = sum_k A[r][k] * B[k][j], added to C[r][j] if so asked, with A[r][k] at a[r * a_row + k * a_depth]. */
 typedef struct {
   const float *a;
   int64_t a_row, a_depth;
@@ -22,10 +23,11 @@ typedef struct {
   float *c;
   int64_t c_row;
   int64_t depth;
-  int accumulate;
-} Product;
+  int add;
+} StripProduct;
 
-static inline __attribute__((always_inline)) void product_strip(const Product *p, const int rows, const int vectors) {
+static inline __attribute__((always_inline)) void strip_product(const StripProduct *p, const int rows,
+                                                                const int vectors) {
   const float *a = p->a, *b = p->b;
   const int64_t a_row = p->a_row, a_depth = p->a_depth, b_row = p->b_row;
   Floats sums[STRIP_ROWS][STRIP_VECTORS] = {};
@@ -40,26 +42,24 @@ static inline __attribute__((always_inline)) void product_strip(const Product *p
       for (int v = 0; v < vectors; v++) sums[r][v] += element * line[v];
     }
   }
+  float *c = p->c;
+  const int64_t c_row = p->c_row;
+  const int add = p->add;
 #pragma GCC unroll 6
-  for (int r = 0; r < rows; r++) {
+  for (int r = 0; r < rows; r++, c += c_row)
 #pragma GCC unroll 4
-    for (int v = 0; v < vectors; v++) {
-      float *c = p->c + r * p->c_row + v * LANES;
-      store(c, p->accumulate ? load(c) + sums[r][v] : sums[r][v]);
-    }
-  }
+    for (int v = 0; v < vectors; v++) store(c + v * LANES, add ? load(c + v * LANES) + sums[r][v] : sums[r][v]);
 }
 
-typedef void (*ProductStrip)(const Product *);
 #define DEFINE_STRIP(rows, vectors) \
-  static void product_strip_##rows##_##vectors(const Product *p) { product_strip(p, rows, vectors); }
-#define DEFINE_STRIPS(vectors)                                                       \
+  static void strip_product_##rows##_##vectors(const StripProduct *p) { strip_product(p, rows, vectors); }
+#define DEFINE_STRIPS(vectors)                                               \
   DEFINE_STRIP(1, vectors) DEFINE_STRIP(2, vectors) DEFINE_STRIP(3, vectors) \
   DEFINE_STRIP(4, vectors) DEFINE_STRIP(5, vectors) DEFINE_STRIP(6, vectors)
-#define NAME_STRIPS(vectors)                                                                      \
-  {                                                                                               \
-    product_strip_1_##vectors, product_strip_2_##vectors, product_strip_3_##vectors,              \
-        product_strip_4_##vectors, product_strip_5_##vectors, product_strip_6_##vectors,          \
+#define NAME_STRIPS(vectors)                                                                   \
+  {                                                                                            \
+    strip_product_1_##vectors, strip_product_2_##vectors, strip_product_3_##vectors,           \
+        strip_product_4_##vectors, strip_product_5_##vectors, strip_product_6_##vectors,       \
   }
 DEFINE_STRIPS(1)
 DEFINE_STRIPS(2)
@@ -67,7 +67,7 @@ DEFINE_STRIPS(2)
 DEFINE_STRIPS(3)
 DEFINE_STRIPS(4)
 #endif
-static const ProductStrip product_strips[STRIP_VECTORS][STRIP_ROWS] = {
+static void (*const strip_products[STRIP_VECTORS][STRIP_ROWS])(const StripProduct *) = {
     NAME_STRIPS(1),
     NAME_STRIPS(2),
 #if STRIP_VECTORS == 4
@@ -76,46 +76,42 @@ static const ProductStrip product_strips[STRIP_VECTORS][STRIP_ROWS] = {
 #endif
 };
 
-/* The part of a row of C, or of the depth, that a strip needs: low <= i < high. */
-typedef struct {
-  int64_t low, high;
-} Range;
-
-static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static inline int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* C = A B for `rows` rows, in each strip only the vectors that hold its range of columns; the rest of C is left alone.
    B is in panels [column / STRIP_COLUMNS][depth][STRIP_COLUMNS]. */
-static void product_of_panels(const Product *whole, int64_t rows, int64_t columns, const Range *ranges) {
+static void product_of_panels(const StripProduct *whole, int64_t rows, int64_t columns, const AttentionRange *ranges) {
   for (int64_t panel = 0; panel < columns; panel += STRIP_COLUMNS)
     for (int64_t row = 0; row < rows; row += STRIP_ROWS) {
-      const Range range = ranges[row / STRIP_ROWS];
-      int64_t low = larger(range.low, panel) / LANES * LANES, high = smaller(range.high, panel + STRIP_COLUMNS);
+      const AttentionRange range = ranges[row / STRIP_ROWS];
+      const int64_t low = attention_max(range.low, panel) / LANES * LANES;
+      const int64_t high = attention_min(range.high, panel + STRIP_COLUMNS);
       if (low >= high) continue;
-      Product part = *whole;
+      StripProduct part = *whole;
       part.a += row * part.a_row;
       part.b += panel * part.depth + (low - panel);
       part.b_row = STRIP_COLUMNS;
       part.c += row * part.c_row + low;
-      product_strips[(high - low - 1) / LANES][smaller(rows - row, STRIP_ROWS) - 1](&part);
+      part.add = 0;
+      strip_products[(high - low - 1) / LANES][attention_min(rows - row, STRIP_ROWS) - 1](&part);
     }
 }
 
 /* C += A B for `rows` rows, each strip only over its range of the depth; columns: a multiple of LANES. */
-static void product_over_ranges(const Product *whole, int64_t rows, int64_t columns, const Range *ranges) {
+static void product_over_ranges(const StripProduct *whole, int64_t rows, int64_t columns,
+                                const AttentionRange *ranges) {
   const int64_t passes = (columns + STRIP_COLUMNS - 1) / STRIP_COLUMNS;
   const int64_t width = (columns / LANES + passes - 1) / passes * LANES;
   for (int64_t column = 0; column < columns; column += width)
     for (int64_t row = 0; row < rows; row += STRIP_ROWS) {
-      const Range range = ranges[row / STRIP_ROWS];
+      const AttentionRange range = ranges[row / STRIP_ROWS];
       if (range.low >= range.high) continue;
-      Product part = *whole;
+      StripProduct part = *whole;
       part.a += row * part.a_row + range.low * part.a_depth;
       part.b += range.low * part.b_row + column;
       part.c += row * part.c_row + column;
       part.depth = range.high - range.low;
-      part.accumulate = 1;
-      product_strips[smaller(columns - column, width) / LANES - 1][smaller(rows - row, STRIP_ROWS) - 1](&part);
+      part.add = 1;
+      strip_products[attention_min(columns - column, width) / LANES - 1][attention_min(rows - row, STRIP_ROWS) - 1](
+          &part);
     }
 }
 

@@ -1,0 +1,345 @@
+/* Causal attention in float32 vectors, forward and backward, on the products of attention-product.h. Blocks of queries
+   meet blocks of keys; scores are in units of log 2; a block's rows are computed in strips, each only over the keys it
+   sees. */
+#ifndef FLACUNA_ATTENTION_FLOAT_H
+#define FLACUNA_ATTENTION_FLOAT_H
+#include <float.h>
+#include "attention-product.h"
+
+#define FORWARD_QUERIES 48
+#define FORWARD_KEYS 128
+#define BACKWARD_QUERIES 96
+#define BACKWARD_KEYS 128
+#define PREPARE_TOKENS 64
+
+/* What the tasks of one call share. D: head size; C: STRIP_COLUMNS; panels are transposed tokens, padded with zeros. */
+typedef struct {
+  const Attention *p;
+  int64_t padded;                                /* length, rounded up to PREPARE_TOKENS */
+  float *keys;                                   /* [batch, key/value heads, padded, D], rotated */
+  float *values;                                 /* the same of the values; forward only */
+  float *key_panels, *value_panels;              /* [batch, key/value heads, padded / C, D, C] */
+  float *queries, *d_mixed;                      /* [batch, heads, length, D]; backward only, queries rotated, scaled */
+  float *mixed_dots;                             /* [batch, heads, length]: sum of mixed * d_mixed */
+  AttentionSegments segments;
+  float *d_queries;                              /* [segments, batch, heads, length, D] */
+} FloatAttention;
+
+static FloatAttention float_attention_layout(const Attention *p, int backward, AttentionMemory *memory) {
+  const int64_t padded = round_up(p->length, PREPARE_TOKENS), size = p->head_size;
+  const int64_t key_value_size = p->batch * p->key_value_heads * padded * size;
+  const int64_t query_rows = p->batch * p->heads * p->length;
+  FloatAttention call = {.p = p, .padded = padded};
+  call.keys = attention_take(memory, key_value_size, sizeof(float));
+  call.key_panels = attention_take(memory, key_value_size, sizeof(float));
+  if (!backward) {
+    call.values = attention_take(memory, key_value_size, sizeof(float));
+    return call;
+  }
+  call.segments = attention_segments(p, BACKWARD_KEYS);
+  call.value_panels = attention_take(memory, key_value_size, sizeof(float));
+  call.queries = attention_take(memory, query_rows * size, sizeof(float));
+  call.d_mixed = attention_take(memory, query_rows * size, sizeof(float));
+  call.mixed_dots = attention_take(memory, query_rows, sizeof(float));
+  call.d_queries = attention_take(memory, call.segments.count * query_rows * size, sizeof(float));
+  return call;
+}
+static FloatAttention float_attention_call(const Attention *p, int backward) {
+  AttentionMemory memory = {NULL, 0};
+  float_attention_layout(p, backward, &memory);
+  memory = (AttentionMemory){scratch(ATTENTION_CALL_SLOT, memory.used), 0};
+  return float_attention_layout(p, backward, &memory);
+}
+
+/* rows [tokens][row_step] -> panels [PREPARE_TOKENS / C][D][C] */
+static void attention_transpose(const float *rows, int64_t row_step, int64_t tokens, int64_t size, float *panels) {
+  for (int64_t first = 0; first < PREPARE_TOKENS; first += STRIP_COLUMNS)
+    for (int64_t i = 0; i < size; i++)
+      for (int64_t j = first; j < first + STRIP_COLUMNS; j++)
+        *panels++ = j < tokens ? rows[j * row_step + i] : 0;
+}
+
+/* One key/value head, PREPARE_TOKENS tokens. */
+static void float_attention_prepare_keys(void *argument, size_t index) {
+  const FloatAttention *call = argument;
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, blocks = call->padded / PREPARE_TOKENS, row = index / blocks;
+  const int64_t batch = row / p->key_value_heads, head = row % p->key_value_heads;
+  const int64_t first = index % blocks * PREPARE_TOKENS, tokens = attention_min(p->length - first, PREPARE_TOKENS);
+  const int64_t at = (row * call->padded + first) * size, step = p->key_value_heads * size;
+  const float *key = attention_row(p->key, p, p->key_value_heads, batch, first, head);
+  const float *value = attention_row(p->value, p, p->key_value_heads, batch, first, head);
+  for (int64_t t = 0; t < tokens; t++) {
+    attention_rotate(p, first + t, 1, 1, key + t * step, call->keys + at + t * size);
+    if (call->values != NULL) memcpy(call->values + at + t * size, value + t * step, size * sizeof(float));
+  }
+  attention_transpose(call->keys + at, size, tokens, size, call->key_panels + at);
+  if (call->value_panels != NULL) attention_transpose(value, step, tokens, size, call->value_panels + at);
+}
+
+/* ---- one row of a block ------------------------------------------------------------------------------------------ */
+
+/* Lanes of the row's first and last vector that are outside its range. */
+static inline void attention_fill_edges(float *row, AttentionRange range, float with) {
+  for (int64_t j = range.low / LANES * LANES; j < range.low; j++) row[j] = with;
+  for (int64_t j = range.high; j % LANES != 0; j++) row[j] = with;
+}
+static inline void attention_clear_outside(float *row, AttentionRange range, int64_t width) {
+  memset(row, 0, range.low * sizeof(float));
+  memset(row + range.high, 0, (width - range.high) * sizeof(float));
+}
+
+static inline float attention_max_lanes(Floats x) {
+  for (int step = LANES / 2; step > 0; step /= 2) {
+    Floats other;
+    for (int i = 0; i < LANES; i++) other[i] = x[i ^ step];
+    x = max_floats(x, other);
+  }
+  return x[0];
+}
+
+/* What a query keeps of the keys met so far: the largest score, and the sum of 2^(score - largest) in lanes. */
+typedef struct {
+  float *largest; /* [queries] */
+  float *sums;    /* [queries, LANES] */
+} AttentionState;
+
+/* Scores of the keys in range become shares 2^(score - largest), and 0 outside. Returns the factor for what the query
+   has gathered so far. */
+static inline float attention_soften(float *row, AttentionRange range, int64_t width, float *largest, float *sums) {
+  attention_fill_edges(row, range, -INFINITY);
+  const int64_t begin = range.low / LANES * LANES;
+  Floats top = splat(*largest), sum = {};
+  for (int64_t j = begin; j < range.high; j += LANES) top = max_floats(top, load(row + j));
+  const float now = attention_max_lanes(top);
+  for (int64_t j = begin; j < range.high; j += LANES) {
+    Floats share = exp2_floats(load(row + j) - splat(now));
+    sum += share;
+    store(row + j, share);
+  }
+  const float factor = exp2f(*largest - now);
+  attention_clear_outside(row, range, width);
+  store(sums, load(sums) * splat(factor) + sum);
+  *largest = now;
+  return factor;
+}
+
+/* scores -> shares, d_shares -> d_scores = shares * (d_shares - dot); both 0 outside the range. */
+static inline void attention_share_gradients(float *scores, float *d_shares, AttentionRange range, int64_t width,
+                                             float log_sum, float dot) {
+  for (int64_t j = range.low / LANES * LANES; j < range.high; j += LANES) {
+    Floats share = exp2_floats(load(scores + j) - splat(log_sum));
+    store(scores + j, share);
+    store(d_shares + j, share * (load(d_shares + j) - splat(dot)));
+  }
+  attention_clear_outside(scores, range, width);
+  attention_clear_outside(d_shares, range, width);
+}
+
+/* ---- forward ------------------------------------------------------------------------------------------------------- */
+
+/* Scores, shares, and what they mix of the values, for one block; scores: [queries][FORWARD_KEYS]. */
+static void float_attention_mix(const FloatAttention *call, const AttentionBlock *block, const float *queries,
+                                float *scores, AttentionState state, float *mixed) {
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, head = block->head / (p->heads / p->key_value_heads);
+  const int64_t at = ((block->batch * p->key_value_heads + head) * call->padded + block->first_key) * size;
+  AttentionRange strips[FORWARD_QUERIES / STRIP_ROWS];
+  for (int64_t row = 0; row < block->queries; row += STRIP_ROWS)
+    strips[row / STRIP_ROWS] =
+        attention_keys_seen(p, block, row, attention_min(row + STRIP_ROWS, block->queries));
+  product_of_panels(&(StripProduct){.a = queries, .a_row = size, .a_depth = 1, .depth = size,
+                                    .b = call->key_panels + at, .c = scores, .c_row = FORWARD_KEYS},
+                    block->queries, block->keys, strips);
+  for (int64_t row = 0; row < block->queries; row++) {
+    const float factor =
+        attention_soften(scores + row * FORWARD_KEYS, attention_keys_seen(p, block, row, row + 1), block->keys,
+                         state.largest + row, state.sums + row * LANES);
+    if (factor == 1.0f) continue;
+    for (int64_t i = 0; i < size; i++) mixed[row * size + i] *= factor;
+  }
+  product_over_ranges(&(StripProduct){.a = scores, .a_row = FORWARD_KEYS, .a_depth = 1,
+                                      .b = call->values + at, .b_row = size, .c = mixed, .c_row = size},
+                      block->queries, size, strips);
+}
+
+/* One block of queries of one head, the last blocks first: they see the most keys. */
+static void float_attention_forward_task(void *argument, size_t index) {
+  const FloatAttention *call = argument;
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, rows = p->batch * p->heads;
+  const int64_t blocks = (p->length + FORWARD_QUERIES - 1) / FORWARD_QUERIES;
+  AttentionBlock block = {.batch = index % rows / p->heads, .head = index % p->heads};
+  block.first_query = (blocks - 1 - (int64_t)index / rows) * FORWARD_QUERIES;
+  block.queries = attention_min(p->length - block.first_query, FORWARD_QUERIES);
+
+  float *queries = scratch(ATTENTION_TASK_SLOT,
+                           FORWARD_QUERIES * (2 * size + FORWARD_KEYS + LANES + 1) * sizeof(float));
+  float *mixed = queries + FORWARD_QUERIES * size, *scores = mixed + FORWARD_QUERIES * size;
+  AttentionState state = {.sums = scores + FORWARD_QUERIES * FORWARD_KEYS};
+  state.largest = state.sums + FORWARD_QUERIES * LANES;
+  memset(mixed, 0, FORWARD_QUERIES * size * sizeof(float));
+  memset(state.sums, 0, FORWARD_QUERIES * LANES * sizeof(float));
+  for (int64_t row = 0; row < block.queries; row++) {
+    const int64_t token = block.first_query + row;
+    attention_rotate(p, token, 1, attention_scale(p) * LOG2_E,
+                     attention_row(p->query, p, p->heads, block.batch, token, block.head), queries + row * size);
+    state.largest[row] = -FLT_MAX;
+  }
+
+  const int64_t end = block.first_query + block.queries;
+  block.first_key = attention_first_key(p, block.batch, block.first_query) / STRIP_COLUMNS * STRIP_COLUMNS;
+  for (; block.first_key < end; block.first_key += FORWARD_KEYS) {
+    block.keys = attention_min(end - block.first_key, FORWARD_KEYS);
+    float_attention_mix(call, &block, queries, scores, state, mixed);
+  }
+
+  for (int64_t row = 0; row < block.queries; row++) {
+    const int64_t token = block.first_query + row;
+    const float sum = sum_lanes(load(state.sums + row * LANES)), inverse = 1.0f / sum;
+    float *out = p->mixed + ((block.batch * p->length + token) * p->heads + block.head) * size;
+    for (int64_t i = 0; i < size; i++) out[i] = mixed[row * size + i] * inverse;
+    p->log_sum_exp[(block.batch * p->heads + block.head) * p->length + token] =
+        state.largest[row] * LN_2 + logf(sum);
+  }
+}
+
+static void float_attention_forward(const Attention *p, const Parallel *parallel) {
+  FloatAttention call = float_attention_call(p, 0);
+  const int64_t blocks = (p->length + FORWARD_QUERIES - 1) / FORWARD_QUERIES;
+  parallel_for(parallel, float_attention_prepare_keys,
+               p->batch * p->key_value_heads * (call.padded / PREPARE_TOKENS), &call);
+  parallel_for(parallel, float_attention_forward_task, p->batch * p->heads * blocks, &call);
+}
+
+/* ---- backward ------------------------------------------------------------------------------------------------------ */
+
+/* One query head, PREPARE_TOKENS tokens: rotated queries, cotangents, and their dots with the outputs. */
+static void float_attention_prepare_queries(void *argument, size_t index) {
+  const FloatAttention *call = argument;
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, blocks = call->padded / PREPARE_TOKENS, row = index / blocks;
+  const int64_t batch = row / p->heads, head = row % p->heads;
+  const int64_t first = index % blocks * PREPARE_TOKENS, end = attention_min(p->length, first + PREPARE_TOKENS);
+  for (int64_t token = first; token < end; token++) {
+    const int64_t at = row * p->length + token;
+    const float *d_mixed = attention_row(p->d_mixed, p, p->heads, batch, token, head);
+    const float *mixed = attention_row(p->mixed, p, p->heads, batch, token, head);
+    Floats dot = {};
+    for (int64_t i = 0; i < size; i += LANES) {
+      dot += load(d_mixed + i) * load(mixed + i);
+      store(call->d_mixed + at * size + i, load(d_mixed + i));
+    }
+    call->mixed_dots[at] = sum_lanes(dot);
+    attention_rotate(p, token, 1, attention_scale(p) * LOG2_E,
+                     attention_row(p->query, p, p->heads, batch, token, head), call->queries + at * size);
+  }
+}
+
+/* What a task of the backward pass works in; shares and their gradients are [queries][BACKWARD_KEYS]. */
+typedef struct {
+  float *shares, *d_scores, *d_keys, *d_values;
+} FloatAttentionWork;
+
+/* One block's part of all three gradients; d_queries: rows of the block's queries in the segment's gradients. */
+static void float_attention_gradients(const FloatAttention *call, const AttentionBlock *block, FloatAttentionWork work,
+                                      float *d_queries) {
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, head = block->head / (p->heads / p->key_value_heads);
+  const int64_t key_at = ((block->batch * p->key_value_heads + head) * call->padded + block->first_key) * size;
+  const int64_t query_at = (block->batch * p->heads + block->head) * p->length + block->first_query;
+  const float *queries = call->queries + query_at * size, *d_mixed = call->d_mixed + query_at * size;
+  AttentionRange strips[BACKWARD_QUERIES / STRIP_ROWS], key_strips[(BACKWARD_KEYS + STRIP_ROWS - 1) / STRIP_ROWS];
+  for (int64_t row = 0; row < block->queries; row += STRIP_ROWS)
+    strips[row / STRIP_ROWS] =
+        attention_keys_seen(p, block, row, attention_min(row + STRIP_ROWS, block->queries));
+  for (int64_t key = 0; key < block->keys; key += STRIP_ROWS)
+    key_strips[key / STRIP_ROWS] =
+        attention_queries_seeing(p, block, key, attention_min(key + STRIP_ROWS, block->keys));
+
+  StripProduct product = {.a = queries, .a_row = size, .a_depth = 1, .depth = size,
+                          .b = call->key_panels + key_at, .c = work.shares, .c_row = BACKWARD_KEYS};
+  product_of_panels(&product, block->queries, block->keys, strips);
+  product.a = d_mixed, product.b = call->value_panels + key_at, product.c = work.d_scores;
+  product_of_panels(&product, block->queries, block->keys, strips);
+  for (int64_t row = 0; row < block->queries; row++)
+    attention_share_gradients(work.shares + row * BACKWARD_KEYS, work.d_scores + row * BACKWARD_KEYS,
+                              attention_keys_seen(p, block, row, row + 1), block->keys,
+                              p->log_sum_exp[query_at + row] * LOG2_E, call->mixed_dots[query_at + row]);
+
+  product = (StripProduct){.a = work.d_scores, .a_row = BACKWARD_KEYS, .a_depth = 1, .b = call->keys + key_at,
+                           .b_row = size, .c = d_queries, .c_row = size};
+  product_over_ranges(&product, block->queries, size, strips);
+  product.a_row = 1, product.a_depth = BACKWARD_KEYS, product.b = queries, product.c = work.d_keys;
+  product_over_ranges(&product, block->keys, size, key_strips);
+  product.a = work.shares, product.b = d_mixed, product.c = work.d_values;
+  product_over_ranges(&product, block->keys, size, key_strips);
+}
+
+/* One segment of the keys of one key/value head against all queries that see them, the first segments first. */
+static void float_attention_backward_task(void *argument, size_t index) {
+  const FloatAttention *call = argument;
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, rows = p->batch * p->key_value_heads, group = p->heads / p->key_value_heads;
+  const int64_t segment = index / rows, batch = index % rows / p->key_value_heads, head = index % p->key_value_heads;
+  const AttentionRange touched = attention_segment_queries(p, call->segments, segment, batch);
+  const int64_t gradients_row = (segment * p->batch + batch) * p->heads * p->length;
+  for (int64_t h = head * group; h < (head + 1) * group; h++)
+    memset(call->d_queries + (gradients_row + h * p->length + touched.low) * size, 0,
+           (touched.high - touched.low) * size * sizeof(float));
+
+  FloatAttentionWork work = {.shares = scratch(ATTENTION_TASK_SLOT,
+                                               2 * BACKWARD_KEYS * (BACKWARD_QUERIES + size) * sizeof(float))};
+  work.d_scores = work.shares + BACKWARD_QUERIES * BACKWARD_KEYS;
+  work.d_keys = work.d_scores + BACKWARD_QUERIES * BACKWARD_KEYS;
+  work.d_values = work.d_keys + BACKWARD_KEYS * size;
+  AttentionBlock block = {.batch = batch, .first_key = segment * call->segments.keys};
+  const int64_t end = attention_min(block.first_key + call->segments.keys, p->length);
+  for (; block.first_key < end; block.first_key += BACKWARD_KEYS) {
+    block.keys = attention_min(end - block.first_key, BACKWARD_KEYS);
+    const int64_t query_end = attention_query_end(p, batch, block.first_key + block.keys - 1);
+    memset(work.d_keys, 0, 2 * BACKWARD_KEYS * size * sizeof(float));
+    for (block.head = head * group; block.head < (head + 1) * group; block.head++)
+      for (block.first_query = block.first_key; block.first_query < query_end; block.first_query += BACKWARD_QUERIES) {
+        block.queries = attention_min(query_end - block.first_query, BACKWARD_QUERIES);
+        float_attention_gradients(
+            call, &block, work, call->d_queries + (gradients_row + block.head * p->length + block.first_query) * size);
+      }
+    for (int64_t key = 0; key < block.keys; key++) {
+      const int64_t token = block.first_key + key;
+      const int64_t at = ((batch * p->length + token) * p->key_value_heads + head) * size;
+      attention_rotate(p, token, -1, LN_2, work.d_keys + key * size, p->d_key + at);
+      memcpy(p->d_value + at, work.d_values + key * size, size * sizeof(float));
+    }
+  }
+}
+
+/* One query head, PREPARE_TOKENS tokens: the segments' gradients summed in order, turned back and scaled. */
+static void float_attention_finish_queries(void *argument, size_t index) {
+  const FloatAttention *call = argument;
+  const Attention *p = call->p;
+  const int64_t size = p->head_size, blocks = call->padded / PREPARE_TOKENS, row = index / blocks;
+  const int64_t batch = row / p->heads, head = row % p->heads, rows = p->batch * p->heads;
+  const int64_t first = index % blocks * PREPARE_TOKENS, end = attention_min(p->length, first + PREPARE_TOKENS);
+  for (int64_t token = first; token < end; token++) {
+    float *out = p->d_query + ((batch * p->length + token) * p->heads + head) * size;
+    const int64_t from = attention_first_key(p, batch, token) / call->segments.keys;
+    const int64_t to = token / call->segments.keys;
+    for (int64_t segment = from; segment <= to; segment++) {
+      const float *part = call->d_queries + ((segment * rows + row) * p->length + token) * size;
+      for (int64_t i = 0; i < size; i++) out[i] = segment == from ? part[i] : out[i] + part[i];
+    }
+    attention_rotate(p, token, -1, attention_scale(p), out, out);
+  }
+}
+
+static void float_attention_backward(const Attention *p, const Parallel *parallel) {
+  FloatAttention call = float_attention_call(p, 1);
+  const int64_t blocks = call.padded / PREPARE_TOKENS;
+  parallel_for(parallel, float_attention_prepare_keys, p->batch * p->key_value_heads * blocks, &call);
+  parallel_for(parallel, float_attention_prepare_queries, p->batch * p->heads * blocks, &call);
+  parallel_for(parallel, float_attention_backward_task, p->batch * p->key_value_heads * call.segments.count, &call);
+  parallel_for(parallel, float_attention_finish_queries, p->batch * p->heads * blocks, &call);
+}
+
+#endif
