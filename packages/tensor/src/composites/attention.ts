@@ -5,14 +5,11 @@ import {
   add,
   cast,
   constant,
-  exp,
   full,
   iota,
   lessEqual,
-  log,
   logicalAnd,
   matmul,
-  max,
   mul,
   neg,
   reshape,
@@ -24,7 +21,7 @@ import {
 import { type Dim, formatShape, mulDims, type Shape, shapesEqual } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import { rotate } from "./rotation.ts";
-import { softmax } from "./softmax.ts";
+import { logSumExp, softmax } from "./softmax.ts";
 
 /** Added to the score of a key that a query may not see: softmax turns it into zero. */
 const HIDDEN = -1e30;
@@ -82,16 +79,10 @@ function scoresOf(inputs: readonly Tracer[], sizes: Sizes) {
   const rotations = rotationsOf(cos, sin, query, sizes);
   const q = toGroups(rotate(toHeads(query, sizes), ...rotations.query), sizes);
   const k = rotate(toHeads(key, sizes), ...rotations.key);
-  const products = fromGroups(matmul(q, k, { transposeB: true }), sizes);
+  // A plain product: the runtime shares common subexpressions, but not those of its own product of a transposed operand.
+  const products = fromGroups(matmul(q, transpose(k, [0, 1, 3, 2])), sizes);
   const scores = add(products, visibilityBias(starts, sizes, query.dtype));
   return { q, k, v: toHeads(value, sizes), scores, rotations };
-}
-
-/** log Σ exp over the last axis, which is removed. */
-function logSumExp(x: Tracer): Tracer {
-  const largest = max(x, { axis: -1, keepDims: true });
-  const total = log(sum(exp(sub(x, largest)), { axis: -1, keepDims: true }));
-  return reshape(add(largest, total), x.shape.slice(0, -1));
 }
 
 const CAUSAL_ATTENTION: Composite = {
