@@ -10,7 +10,6 @@
 
 #define INT8_PANEL 64                  /* columns of y in a task */
 #define INT8_GROUPS (INT8_PANEL / 16)  /* groups of 16 columns in a panel */
-#define INT8_CHUNK 512                 /* depth whose weights, 32 KiB, are used for all rows before the next */
 #define INT8_ROW_BYTES (1 << 20)       /* q of a block of rows: half of a usual second-level cache */
 #define INT8_ROWS_AT_LEAST 256         /* rows that one reading of the weights must serve, whatever their bytes */
 #define INT8_TASKS 16                  /* so many tasks keep a few threads equally busy */
@@ -24,8 +23,21 @@ typedef struct {
   int64_t depth; /* a multiple of 64 */
 } Int8Piece;
 
-/* Every path has: INT8_TILE, the rows it takes at a time, and
-     int8_dot: totals[rows][64] = start[r * start_stride] + q[rows][depth] * piece, q unsigned with q_stride bytes a row
+/* Some rows of q against a piece: totals[rows][64] = start + q[rows][depth] * piece. */
+typedef struct {
+  const uint8_t *q;
+  int64_t q_stride; /* bytes from row to row */
+  const int32_t *start;
+  int64_t start_stride; /* 0: the same for all rows */
+  int32_t *totals;      /* room for INT8_TILE rows of 64; may be start */
+  const uint8_t *next;  /* the tile to come, which is asked for on the way */
+  const float *y;       /* where this tile will be written, to be asked for, or null */
+  int64_t y_stride;
+} Int8Tile;
+
+/* Every path has: INT8_TILE, the rows it takes at a time; INT8_CHUNK, the most depth of a piece, whose weights are
+   used for all rows before the next and should stay in the first-level cache; and
+     int8_dot: the products of a tile of up to INT8_TILE rows with a piece;
      int8_begin: what a task needs once. */
 
 #if defined(PATH_AVX512)
@@ -38,42 +50,54 @@ static inline __m512i int8_dot_quads(__m512i total, __m512i q, __m512i weights) 
 
 #define INT8_BLOCK 6 /* rows: 6 x 4 totals, 4 weights and a broadcast fill 29 of 32 registers */
 
-static inline __attribute__((always_inline)) void int8_block(const int rows, const uint8_t *q, int64_t q_stride,
-                                                             Int8Piece piece, const int32_t *start,
-                                                             int64_t start_stride, int32_t *totals) {
+/* Asks for 64 bytes of each row of the next tile and for one row of y: a little at a time, among the products. */
+static inline __attribute__((always_inline)) void int8_look_ahead(const int rows, const Int8Tile *tile, int64_t k) {
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++) __builtin_prefetch(tile->next + r * tile->q_stride + k, 0, 3);
+  if (tile->y == NULL || k / 64 >= rows) return;
+#pragma GCC unroll 4
+  for (int c = 0; c < INT8_PANEL; c += 16) __builtin_prefetch(tile->y + k / 64 * tile->y_stride + c, 1, 3);
+}
+
+static inline __attribute__((always_inline)) void int8_block(const int rows, const Int8Tile *tile, Int8Piece piece) {
   __m512i total[INT8_BLOCK][INT8_GROUPS], weights[INT8_GROUPS];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-    for (int c = 0; c < INT8_GROUPS; c++) total[r][c] = _mm512_loadu_si512(start + r * start_stride + 16 * c);
-  for (int64_t k = 0; k < piece.depth; k += 4) {
-#pragma GCC unroll 4
     for (int c = 0; c < INT8_GROUPS; c++)
-      weights[c] = _mm512_loadu_si512(piece.weights + c * piece.group_bytes + k * 16);
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-      int32_t quad;
-      memcpy(&quad, q + r * q_stride + k, 4);
-      __m512i operand = _mm512_set1_epi32(quad);
+      total[r][c] = _mm512_loadu_si512(tile->start + r * tile->start_stride + 16 * c);
+  const uint8_t *q = tile->q;
+  const int8_t *from = piece.weights;
+  int64_t stride = tile->q_stride;
+  for (int64_t k = 0; k < piece.depth; k += 64) {
+    int8_look_ahead(rows, tile, k);
+    for (const uint8_t *end = q + 64; q < end; q += 4, from += 64) {
 #pragma GCC unroll 4
-      for (int c = 0; c < INT8_GROUPS; c++) total[r][c] = int8_dot_quads(total[r][c], operand, weights[c]);
+      for (int c = 0; c < INT8_GROUPS; c++) weights[c] = _mm512_loadu_si512(from + c * piece.group_bytes);
+#pragma GCC unroll 6
+      for (int r = 0; r < rows; r++) {
+        int32_t quad;
+        memcpy(&quad, q + r * stride, 4);
+        __m512i operand = _mm512_set1_epi32(quad);
+#pragma GCC unroll 4
+        for (int c = 0; c < INT8_GROUPS; c++) total[r][c] = int8_dot_quads(total[r][c], operand, weights[c]);
+      }
     }
   }
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-    for (int c = 0; c < INT8_GROUPS; c++) _mm512_storeu_si512(totals + r * INT8_PANEL + 16 * c, total[r][c]);
+    for (int c = 0; c < INT8_GROUPS; c++) _mm512_storeu_si512(tile->totals + r * INT8_PANEL + 16 * c, total[r][c]);
 }
 
-static void int8_dot_block(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
-                           int64_t start_stride, int32_t *totals) {
+static void int8_dot_block(int rows, const Int8Tile *tile, Int8Piece piece) {
   switch (rows) {
-    case 1: return int8_block(1, q, q_stride, piece, start, start_stride, totals);
-    case 2: return int8_block(2, q, q_stride, piece, start, start_stride, totals);
-    case 3: return int8_block(3, q, q_stride, piece, start, start_stride, totals);
-    case 4: return int8_block(4, q, q_stride, piece, start, start_stride, totals);
-    case 5: return int8_block(5, q, q_stride, piece, start, start_stride, totals);
-    default: return int8_block(6, q, q_stride, piece, start, start_stride, totals);
+    case 1: return int8_block(1, tile, piece);
+    case 2: return int8_block(2, tile, piece);
+    case 3: return int8_block(3, tile, piece);
+    case 4: return int8_block(4, tile, piece);
+    case 5: return int8_block(5, tile, piece);
+    default: return int8_block(6, tile, piece);
   }
 }
 
@@ -104,21 +128,21 @@ static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t
 #if defined(PATH_AMX)
 
 #define INT8_TILE 32
-#define INT8_FEW 8 /* up to so many rows the tiles would be mostly padding */
+#define INT8_CHUNK 576
 
 static void int8_begin(void) { tile_config(); }
 
-/* Two tiles of rows, two of columns, at column group `pair`. */
-static void int8_tiles(const uint8_t *top, const uint8_t *bottom, int64_t q_stride, Int8Piece piece, int pair,
-                       const int32_t *start, int64_t start_stride, int32_t *totals) {
+/* Two tiles of rows, `q_stride` bytes a row, and two of columns, from column group `pair`. */
+static void int8_tiles(const Int8Tile *tile, const uint8_t *top, const uint8_t *bottom, int64_t q_stride,
+                       Int8Piece piece, int pair) {
   const int8_t *left = piece.weights + pair * piece.group_bytes, *right = left + piece.group_bytes;
-  const int32_t *from = start + pair * 16;
-  int32_t *to = totals + pair * 16;
-  int64_t step = start_stride * 4, row_bytes = INT8_PANEL * 4;
-  tile_load(0, from, step);
-  tile_load(1, from + 16, step);
-  tile_load(2, from + 16 * start_stride, step);
-  tile_load(3, from + 16 * start_stride + 16, step);
+  const int32_t *start = tile->start + pair * 16, *start_below = start + 16 * tile->start_stride;
+  int32_t *totals = tile->totals + pair * 16, *totals_below = totals + 16 * INT8_PANEL;
+  int64_t start_bytes = tile->start_stride * 4, total_bytes = INT8_PANEL * 4;
+  tile_load(0, start, start_bytes);
+  tile_load(1, start + 16, start_bytes);
+  tile_load(2, start_below, start_bytes);
+  tile_load(3, start_below + 16, start_bytes);
   for (int64_t k = 0; k < piece.depth; k += 64) {
     tile_load(4, top + k, q_stride);
     tile_load(6, left + k * 16, 64);
@@ -129,18 +153,19 @@ static void int8_tiles(const uint8_t *top, const uint8_t *bottom, int64_t q_stri
     tile_dot_u8s8(2, 5, 6);
     tile_dot_u8s8(3, 5, 7);
   }
-  tile_store(0, to, row_bytes);
-  tile_store(1, to + 16, row_bytes);
-  tile_store(2, to + 16 * INT8_PANEL, row_bytes);
-  tile_store(3, to + 16 * INT8_PANEL + 16, row_bytes);
+  tile_store(0, totals, total_bytes);
+  tile_store(1, totals + 16, total_bytes);
+  tile_store(2, totals_below, total_bytes);
+  tile_store(3, totals_below + 16, total_bytes);
 }
 
 /* One tile of rows, two of columns. */
-static void int8_half_tiles(const uint8_t *q, int64_t q_stride, Int8Piece piece, int pair, const int32_t *start,
-                            int64_t start_stride, int32_t *totals) {
+static void int8_half_tiles(const Int8Tile *tile, const uint8_t *q, int64_t q_stride, Int8Piece piece, int pair) {
   const int8_t *left = piece.weights + pair * piece.group_bytes, *right = left + piece.group_bytes;
-  tile_load(0, start + pair * 16, start_stride * 4);
-  tile_load(1, start + pair * 16 + 16, start_stride * 4);
+  const int32_t *start = tile->start + pair * 16;
+  int32_t *totals = tile->totals + pair * 16;
+  tile_load(0, start, tile->start_stride * 4);
+  tile_load(1, start + 16, tile->start_stride * 4);
   for (int64_t k = 0; k < piece.depth; k += 64) {
     tile_load(4, q + k, q_stride);
     tile_load(6, left + k * 16, 64);
@@ -148,43 +173,40 @@ static void int8_half_tiles(const uint8_t *q, int64_t q_stride, Int8Piece piece,
     tile_dot_u8s8(0, 4, 6);
     tile_dot_u8s8(1, 4, 7);
   }
-  tile_store(0, totals + pair * 16, INT8_PANEL * 4);
-  tile_store(1, totals + pair * 16 + 16, INT8_PANEL * 4);
+  tile_store(0, totals, INT8_PANEL * 4);
+  tile_store(1, totals + 16, INT8_PANEL * 4);
 }
 
 /* Rows that do not fill a tile are copied to one that ends in zeros; totals and start have room for whole tiles. */
-static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
-                     int64_t start_stride, int32_t *totals) {
-  if (rows <= INT8_FEW) {
-    int first = rows < INT8_BLOCK ? rows : rows / 2;
-    int8_dot_block(first, q, q_stride, piece, start, start_stride, totals);
-    if (rows == first) return;
-    return int8_dot_block(rows - first, q + first * q_stride, q_stride, piece, start + first * start_stride,
-                          start_stride, totals + first * INT8_PANEL);
-  }
-  const uint8_t *top = q, *bottom = q + 16 * q_stride;
-  int64_t stride = q_stride;
+static void int8_dot(int rows, const Int8Tile *tile, Int8Piece piece) {
+  if (rows <= INT8_BLOCK) return int8_dot_block(rows, tile, piece);
+  const uint8_t *top = tile->q, *bottom = tile->q + 16 * tile->q_stride;
+  int64_t stride = tile->q_stride;
   int padded = (int)round_up(rows, TILE_ROWS);
   if (rows < padded) {
     uint8_t *copy = scratch(INT8_SCRATCH_OPERAND, INT8_TILE * INT8_CHUNK);
-    for (int r = 0; r < rows; r++) memcpy(copy + r * piece.depth, q + r * q_stride, piece.depth);
+    for (int r = 0; r < rows; r++) memcpy(copy + r * piece.depth, tile->q + r * stride, piece.depth);
     memset(copy + rows * piece.depth, 0, (padded - rows) * piece.depth);
     top = copy, bottom = copy + 16 * piece.depth, stride = piece.depth;
   }
   for (int pair = 0; pair < INT8_GROUPS; pair += 2)
-    if (padded == INT8_TILE) int8_tiles(top, bottom, stride, piece, pair, start, start_stride, totals);
-    else int8_half_tiles(top, stride, piece, pair, start, start_stride, totals);
+    if (padded == INT8_TILE) int8_tiles(tile, top, bottom, stride, piece, pair);
+    else int8_half_tiles(tile, top, stride, piece, pair);
 }
 
 #elif defined(PATH_AVX512)
 
 #define INT8_TILE INT8_BLOCK
+#ifndef INT8_CHUNK
+#define INT8_CHUNK 576
+#endif
 static void int8_begin(void) {}
 #define int8_dot int8_dot_block
 
 #elif defined(PATH_AVX2)
 
 #define INT8_TILE 4
+#define INT8_CHUNK 512
 static void int8_begin(void) {}
 
 /* Sums of neighbouring pairs: left gives results 0 ... 3, right 4 ... 7. */
@@ -217,20 +239,19 @@ static inline __attribute__((always_inline)) void int8_block(const int rows, con
   }
 }
 
-static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
-                     int64_t start_stride, int32_t *totals) {
+static void int8_dot(int rows, const Int8Tile *tile, Int8Piece piece) {
   int16_t *operand = scratch(INT8_SCRATCH_OPERAND, INT8_TILE * INT8_CHUNK * sizeof *operand);
   for (int r = 0; r < rows; r++)
-    for (int64_t k = 0; k < piece.depth; k++) operand[r * piece.depth + k] = q[r * q_stride + k];
+    for (int64_t k = 0; k < piece.depth; k++) operand[r * piece.depth + k] = tile->q[r * tile->q_stride + k];
   for (int column = 0; column < INT8_PANEL; column += 8) {
     const int8_t *weights = piece.weights + column / 16 * piece.group_bytes + column % 16 * 4;
-    const int32_t *from = start + column;
-    int32_t *to = totals + column;
+    const int32_t *from = tile->start + column;
+    int32_t *to = tile->totals + column;
     switch (rows) {
-      case 1: int8_block(1, operand, piece.depth, weights, from, start_stride, to); break;
-      case 2: int8_block(2, operand, piece.depth, weights, from, start_stride, to); break;
-      case 3: int8_block(3, operand, piece.depth, weights, from, start_stride, to); break;
-      default: int8_block(4, operand, piece.depth, weights, from, start_stride, to);
+      case 1: int8_block(1, operand, piece.depth, weights, from, tile->start_stride, to); break;
+      case 2: int8_block(2, operand, piece.depth, weights, from, tile->start_stride, to); break;
+      case 3: int8_block(3, operand, piece.depth, weights, from, tile->start_stride, to); break;
+      default: int8_block(4, operand, piece.depth, weights, from, tile->start_stride, to);
     }
   }
 }
@@ -239,6 +260,7 @@ static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece pie
 
 /* In float32, which every machine multiplies well: a chunk's sums stay below 512 * 255 * 128 < 2^24 and so are exact. */
 #define INT8_TILE 48
+#define INT8_CHUNK 512
 #define INT8_BLOCK 3     /* rows of a block */
 #define INT8_VECTORS 4   /* vectors of columns of a block: 3 x 4 totals leave 4 of 16 registers */
 static void int8_begin(void) {}
@@ -270,22 +292,21 @@ static void int8_widen(Int8Piece piece, float *weights) {
           piece.weights[column / 16 * piece.group_bytes + k / 4 * 64 + column % 16 * 4 + k % 4];
 }
 
-static void int8_dot(int rows, const uint8_t *q, int64_t q_stride, Int8Piece piece, const int32_t *start,
-                     int64_t start_stride, int32_t *totals) {
+static void int8_dot(int rows, const Int8Tile *tile, Int8Piece piece) {
   float *weights = scratch(INT8_SCRATCH_OPERAND, (INT8_PANEL + INT8_TILE) * INT8_CHUNK * sizeof *weights);
   float *operand = weights + INT8_PANEL * INT8_CHUNK;
   int8_widen(piece, weights);
   for (int r = 0; r < rows; r++)
-    for (int64_t k = 0; k < piece.depth; k++) operand[r * piece.depth + k] = q[r * q_stride + k];
+    for (int64_t k = 0; k < piece.depth; k++) operand[r * piece.depth + k] = tile->q[r * tile->q_stride + k];
   for (int r = 0; r < rows; r += INT8_BLOCK)
     for (int column = 0; column < INT8_PANEL; column += INT8_VECTORS * LANES) {
       const float *q_block = operand + r * piece.depth;
-      const int32_t *from = start + r * start_stride + column;
-      int32_t *to = totals + r * INT8_PANEL + column;
+      const int32_t *from = tile->start + r * tile->start_stride + column;
+      int32_t *to = tile->totals + r * INT8_PANEL + column;
       switch (rows - r) {
-        case 1: int8_block(1, q_block, piece.depth, weights + column, from, start_stride, to); break;
-        case 2: int8_block(2, q_block, piece.depth, weights + column, from, start_stride, to); break;
-        default: int8_block(3, q_block, piece.depth, weights + column, from, start_stride, to);
+        case 1: int8_block(1, q_block, piece.depth, weights + column, from, tile->start_stride, to); break;
+        case 2: int8_block(2, q_block, piece.depth, weights + column, from, tile->start_stride, to); break;
+        default: int8_block(3, q_block, piece.depth, weights + column, from, tile->start_stride, to);
       }
     }
 }
@@ -298,6 +319,7 @@ typedef struct {
   const Int8Product *product;
   int backward;
   int64_t depth;  /* of q, padded */
+  int64_t chunk;  /* depth of a piece */
   int64_t width;  /* of y */
   int64_t panels; /* of y */
   int64_t blocks; /* of rows */
@@ -316,19 +338,44 @@ static int64_t int8_row_blocks(const Int8Job *job) {
   return int8_larger(1, int8_larger(by_cache, by_tasks));
 }
 
-/* Weights [64 columns][chunk] of panel `panel` from depth `from`: in place forward, transposed backward. */
-static Int8Piece int8_piece(const Int8Job *job, int64_t panel, int64_t from) {
-  int64_t depth = int8_smaller(INT8_CHUNK, job->depth - from);
-  int64_t row_of_groups = round_up(job->product->in, DEPTH_STEP) * 16; /* bytes of one group of 16 outputs */
+/* Where the weights [64 columns][chunk] of a panel from depth `from` are packed: `runs` of contiguous bytes. */
+typedef struct {
+  const int8_t *first;
+  int64_t runs, run_bytes, stride, depth;
+} Int8Source;
+
+static Int8Source int8_source(const Int8Job *job, int64_t panel, int64_t from) {
+  int64_t depth = int8_smaller(job->chunk, job->depth - from);
+  int64_t stride = round_up(job->product->in, DEPTH_STEP) * COLUMN_STEP; /* bytes of one group of 16 outputs */
   const int8_t *packed = job->product->packed;
-  if (!job->backward)
-    return (Int8Piece){packed + panel * INT8_GROUPS * row_of_groups + from * 16, row_of_groups, depth};
+  if (job->backward)
+    return (Int8Source){packed + from / 16 * stride + panel * INT8_GROUPS * 256, depth / 16, INT8_GROUPS * 256, stride,
+                        depth};
+  return (Int8Source){packed + panel * INT8_GROUPS * stride + from * 16, INT8_GROUPS, depth * 16, stride, depth};
+}
+
+/* Those weights as the products take them: in place forward, transposed backward. */
+static Int8Piece int8_piece(const Int8Job *job, Int8Source source) {
+  if (!job->backward) return (Int8Piece){source.first, source.stride, source.depth};
+  int64_t group_bytes = source.depth * 16;
   int8_t *to = scratch(INT8_SCRATCH_PANEL, INT8_PANEL * INT8_CHUNK);
-  for (int64_t k = 0; k < depth; k += 16)
+  for (int64_t run = 0; run < source.runs; run++)
     for (int group = 0; group < INT8_GROUPS; group++)
-      int8_transpose_square(packed + (from + k) / 16 * row_of_groups + (panel * INT8_GROUPS + group) * 256,
-                            to + group * depth * 16 + k * 16, 64);
-  return (Int8Piece){to, depth * 16, depth};
+      int8_transpose_square(source.first + run * source.stride + group * 256, to + group * group_bytes + run * 256, 64);
+  return (Int8Piece){to, group_bytes, source.depth};
+}
+
+/* Asks for part `part` of `parts` of the weights that come next, so that they are near when their turn comes. */
+static void int8_prefetch(Int8Source next, int64_t part, int64_t parts) {
+#ifndef NO_PW
+  int64_t line = next.depth * part / parts, count = next.depth * (part + 1) / parts - line;
+  int64_t in_run = next.run_bytes / 64, at = line % in_run;
+  const int8_t *run = next.first + line / in_run * next.stride;
+  for (; count > 0; count--) {
+    __builtin_prefetch(run + at * 64, 0, 2);
+    if (++at == in_run) at = 0, run += next.stride;
+  }
+#endif
 }
 
 /* y[columns] = addend + totals * (row_scale * column_scale) */
@@ -385,21 +432,32 @@ static void int8_task(void *argument, size_t index) {
   Int8Columns columns;
   int8_columns(job, panel, &columns);
   int8_begin();
-  for (int64_t from = 0; from < job->depth; from += INT8_CHUNK) {
-    Int8Piece piece = int8_piece(job, panel, from);
+  for (int64_t from = 0; from < job->depth; from += job->chunk) {
+    int last = from + job->chunk >= job->depth;
+    Int8Piece piece = int8_piece(job, int8_source(job, panel, from));
+    Int8Source next = last ? int8_source(job, (panel + 1) % job->panels, 0) : int8_source(job, panel, from + job->chunk);
     for (int64_t r = 0; r < rows; r += INT8_TILE) {
       int count = (int)int8_smaller(INT8_TILE, rows - r);
-      const uint8_t *q = p->q + (first + r) * job->depth + from;
-      int32_t *to = totals + r * INT8_PANEL;
-      int8_dot(count, q, job->depth, piece, from == 0 ? columns.start : to, from == 0 ? 0 : INT8_PANEL, to);
-      if (from + INT8_CHUNK >= job->depth) int8_finish(job, &columns, first + r, count, to);
+      Int8Tile tile = {.q = p->q + (first + r) * job->depth + from, .q_stride = job->depth};
+      tile.totals = totals + r * INT8_PANEL;
+      tile.start = from == 0 ? columns.start : tile.totals;
+      tile.start_stride = from == 0 ? 0 : INT8_PANEL;
+      tile.next = r + INT8_TILE < rows ? tile.q + INT8_TILE * job->depth : tile.q;
+      tile.y = last ? p->y + (first + r) * job->width + columns.first : NULL;
+      tile.y_stride = job->width;
+      if (tiles > 1) int8_prefetch(next, r / INT8_TILE, tiles);
+      int8_dot(count, &tile, piece);
+      if (last) int8_finish(job, &columns, first + r, count, tile.totals);
     }
   }
 }
 
 static void int8_product(const Int8Product *p, int backward, const Parallel *parallel) {
   int64_t depth = backward ? p->out : p->in, width = backward ? p->in : p->out;
-  Int8Job job = {p, backward, round_up(depth, DEPTH_STEP), width, (width + INT8_PANEL - 1) / INT8_PANEL, 0};
+  Int8Job job = {.product = p, .backward = backward, .depth = round_up(depth, DEPTH_STEP), .width = width};
+  int64_t chunks = (job.depth + INT8_CHUNK - 1) / INT8_CHUNK;
+  job.chunk = round_up((job.depth + chunks - 1) / chunks, DEPTH_STEP);
+  job.panels = (width + INT8_PANEL - 1) / INT8_PANEL;
   job.blocks = int8_row_blocks(&job);
   if (p->rows > 0) parallel_for(parallel, int8_task, job.panels * job.blocks, &job);
 }
