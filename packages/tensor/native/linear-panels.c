@@ -23,13 +23,15 @@
 #define PANEL_FEW_ROWS 2
 #endif
 #ifdef PATH_AMX
+#define PANEL_TILE_ROWS 32
 #define PANEL_DEPTH 1024
 #else
-#define PANEL_DEPTH 256
+#define PANEL_TILE_ROWS PANEL_ROWS
+#define PANEL_DEPTH 512
 #endif
-/* Rows that one task takes, and rows that are converted at once where they must be. */
+/* Rows that one task takes, and rows that are prepared at once. */
 #define PANEL_TASK_ROWS 512
-#define PANEL_CHUNK_ROWS 2048
+#define PANEL_CHUNK_ROWS 1024
 
 static inline int64_t panel_min(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -99,51 +101,91 @@ static void panel_int4_forward(const PanelProduct *p, int64_t start, int64_t dep
   }
 }
 
+/* Backward, neighbouring groups of outputs lie far apart: asks for what comes next, which the CPU cannot guess. */
+#define PANEL_AHEAD (3 * PANEL_GROUP)
+static inline void panel_prefetch(const uint32_t *from, int lines) {
+  for (int i = 0; i < lines; i++) __builtin_prefetch(from + i * 16, 0, 2);
+}
+
 /* Words [16 pairs of inputs][16 outputs] turned to [16 outputs][16 pairs]. */
 static void panel_turn(const uint32_t *from, uint32_t *to) {
+#if defined(PATH_AVX512)
+  __m512i rows[16], quads[16];
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) { /* lane l of quads[i + q] is output 4l + q of the inputs of rows i ... i + 3 */
+    for (int r = 0; r < 4; r++) rows[i + r] = _mm512_loadu_si512(from + (i + r) * 16);
+    __m512i low01 = _mm512_unpacklo_epi32(rows[i], rows[i + 1]), high01 = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    __m512i low23 = _mm512_unpacklo_epi32(rows[i + 2], rows[i + 3]);
+    __m512i high23 = _mm512_unpackhi_epi32(rows[i + 2], rows[i + 3]);
+    quads[i] = _mm512_unpacklo_epi64(low01, low23);
+    quads[i + 1] = _mm512_unpackhi_epi64(low01, low23);
+    quads[i + 2] = _mm512_unpacklo_epi64(high01, high23);
+    quads[i + 3] = _mm512_unpackhi_epi64(high01, high23);
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; q++) { /* then the same with lanes for elements */
+    __m512i even01 = _mm512_shuffle_i32x4(quads[q], quads[q + 4], 0x88);
+    __m512i odd01 = _mm512_shuffle_i32x4(quads[q], quads[q + 4], 0xdd);
+    __m512i even23 = _mm512_shuffle_i32x4(quads[q + 8], quads[q + 12], 0x88);
+    __m512i odd23 = _mm512_shuffle_i32x4(quads[q + 8], quads[q + 12], 0xdd);
+    _mm512_storeu_si512(to + q * 16, _mm512_shuffle_i32x4(even01, even23, 0x88));
+    _mm512_storeu_si512(to + (q + 4) * 16, _mm512_shuffle_i32x4(odd01, odd23, 0x88));
+    _mm512_storeu_si512(to + (q + 8) * 16, _mm512_shuffle_i32x4(even01, even23, 0xdd));
+    _mm512_storeu_si512(to + (q + 12) * 16, _mm512_shuffle_i32x4(odd01, odd23, 0xdd));
+  }
+#else
   for (int o = 0; o < PANEL_GROUP; o++)
     for (int pair = 0; pair < PANEL_BLOCK / 2; pair++)
       to[o * (PANEL_BLOCK / 2) + pair] = from[pair * PANEL_GROUP + o];
+#endif
 }
 
 static void panel_bfloat16_backward(const PanelProduct *p, int64_t start, int64_t depth, int64_t column,
                                     float *panel) {
-  uint32_t turned[PANEL_GROUP * PANEL_BLOCK / 2] __attribute__((aligned(64)));
+  union {
+    uint32_t words[PANEL_GROUP * PANEL_BLOCK / 2];
+    uint16_t halves[PANEL_GROUP * PANEL_BLOCK];
+  } __attribute__((aligned(64))) turned;
   for (int64_t d = 0; d < depth; d += PANEL_GROUP, panel += PANEL_GROUP * PANEL_COLUMNS) {
-    panel_turn(panel_bfloat16_at(p, start + d, column), turned);
-    for (int i = 0; i < PANEL_GROUP * PANEL_BLOCK / 2; i++) {
-      uint32_t pair[2] = {turned[i] << 16, turned[i] & 0xffff0000};
-      memcpy(panel + 2 * i, pair, sizeof pair);
-    }
+    if (d + PANEL_AHEAD < depth) panel_prefetch(panel_bfloat16_at(p, start + d + PANEL_AHEAD, column), 16);
+    panel_turn(panel_bfloat16_at(p, start + d, column), turned.words);
+    for (int i = 0; i < PANEL_GROUP * PANEL_BLOCK; i++) panel[i] = from_bfloat16(turned.halves[i]);
   }
 }
 
-/* The nibbles of two neighbouring words of one output, that is of 16 inputs, as floats in order: vector `part`. */
-PANEL_INLINE Floats panel_spread(uint32_t first, uint32_t second, int part) {
+/* The nibbles of one output's two neighbouring words, that is of 16 inputs, as floats in order: vector `part`. */
+PANEL_INLINE Floats panel_spread(const uint32_t *from, int output, int part) {
 #if LANES == 16
   (void)part;
   const Ints shifts = {0, 8, 16, 24, 4, 12, 20, 28, 0, 8, 16, 24, 4, 12, 20, 28};
-  const Ints upper = {0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -1, -1, -1, -1};
-  Ints words = (((Ints){} + (int32_t)first) & ~upper) | (((Ints){} + (int32_t)second) & upper);
+  const Ints places = {0, 0, 0, 0, 0, 0, 0, 0, 16, 16, 16, 16, 16, 16, 16, 16};
+  Ints words = (Ints)_mm512_permutex2var_epi32((__m512i)panel_words(from), (__m512i)(places + output),
+                                               (__m512i)panel_words(from + PANEL_GROUP));
 #elif LANES == 8
   const Ints shifts = {0, 8, 16, 24, 4, 12, 20, 28};
-  Ints words = (Ints){} + (int32_t)(part ? second : first);
+  Ints words = (Ints){} + (int32_t)from[part * PANEL_GROUP + output];
 #else
   const Ints shifts = ((Ints){0, 8, 16, 24}) + (part % 2 * 4);
-  Ints words = (Ints){} + (int32_t)(part / 2 ? second : first);
+  Ints words = (Ints){} + (int32_t)from[part / 2 * PANEL_GROUP + output];
 #endif
   return panel_nibbles(words >> shifts);
 }
 
 static void panel_int4_backward(const PanelProduct *p, int64_t start, int64_t depth, int64_t column, float *panel) {
+  float scales[PANEL_GROUP], minimums[PANEL_GROUP];
   for (int64_t d = 0; d < depth; d += PANEL_GROUP) {
     const uint32_t *from = panel_int4_at(p, start + d, column);
+    if (d + PANEL_AHEAD < depth) panel_prefetch(panel_int4_at(p, start + d + PANEL_AHEAD, column), 4);
     int64_t at = panel_block_at(p, start + d, column);
-    for (int o = 0; o < PANEL_GROUP; o++, from++, at++) {
-      Floats scale = splat(from_float16(p->scales[at])), minimum = splat(from_float16(p->minimums[at]));
+    for (int o = 0; o < PANEL_GROUP; o += LANES) {
+      store(scales + o, load_float16(p->scales + at + o));
+      store(minimums + o, load_float16(p->minimums + at + o));
+    }
+    for (int o = 0; o < PANEL_GROUP; o++) {
+      Floats scale = splat(scales[o]), minimum = splat(minimums[o]);
       for (int half = 0; half < 2; half++)
         for (int part = 0; part < 16 / LANES; part++, panel += LANES)
-          store(panel, panel_spread(from[half * 32], from[half * 32 + 16], part) * scale + minimum);
+          store(panel, panel_spread(from + half * 2 * PANEL_GROUP, o, part) * scale + minimum);
     }
   }
 }
@@ -160,11 +202,16 @@ typedef struct {
   PanelUnpack unpack;
   int backward;
   int64_t depth, columns;      /* of this direction, as they are in x and y */
-  int64_t row_start, row_stop; /* of this call: all rows, or a chunk of them */
+  int64_t slice;               /* the depth is taken in slices of this */
+  int64_t row_start, row_stop; /* of the chunk of rows that is prepared */
   int64_t task_rows, task_columns, tasks_across;
-  const float *x;     /* few rows: [rows, padded depth] */
-  const float *sums;  /* few rows of 4 bits: sums of blocks of x [rows, depth / 32] */
-  uint16_t *bfloat16; /* AMX: [padded rows of the chunk, padded depth] */
+#ifdef PATH_AMX
+  uint16_t *prepared; /* the chunk of x: [padded rows, padded depth] */
+#else
+  float *prepared; /* the chunk of x: [rows / PANEL_ROWS][depth][PANEL_ROWS] */
+#endif
+  const float *x;    /* few rows: [rows, padded depth] */
+  const float *sums; /* few rows of 4 bits: sums of blocks of x [rows, depth / 32] */
 } PanelWork;
 
 /* y[r, c] of `rows` by `columns` <= 32 becomes from[r, c] (null: 0) plus sums[r][c]. */
@@ -235,34 +282,49 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth, int
   int64_t columns = panel_min(work->columns - column, PANEL_COLUMNS);
   float sums[32 * 32] __attribute__((aligned(64)));
   for (; row < row_stop; row += 32) {
-    panel_tiles(work->bfloat16 + (row - work->row_start) * stride + start, stride, padded, first, second, sums);
+    panel_tiles(work->prepared + (row - work->row_start) * stride + start, stride, padded, first, second, sums);
     int64_t at = row * work->columns + column;
     panel_add(sums, panel_min(row_stop - row, 32), columns, from ? from + at : NULL, p->y + at, work->columns);
   }
 }
 
-/* One row of x to bfloat16, padded with zeros. */
-static void panel_convert_row(void *argument, size_t index) {
+/* 32 rows of x to bfloat16, padded with zeros. */
+static void panel_prepare(void *argument, size_t index) {
   const PanelWork *work = argument;
-  int64_t row = work->row_start + (int64_t)index, depth = work->depth, padded = round_up(depth, PANEL_BLOCK);
-  uint16_t *to = work->bfloat16 + (int64_t)index * padded;
-  if (row >= work->row_stop) {
-    memset(to, 0, padded * sizeof *to);
-    return;
+  int64_t depth = work->depth, padded = round_up(depth, PANEL_BLOCK);
+  int64_t row = work->row_start + (int64_t)index * PANEL_TILE_ROWS;
+  uint16_t *to = work->prepared + (int64_t)index * PANEL_TILE_ROWS * padded;
+  memset(to, 0, PANEL_TILE_ROWS * padded * sizeof *to);
+  for (int64_t stop = panel_min(row + PANEL_TILE_ROWS, work->row_stop); row < stop; row++, to += padded) {
+    const float *from = work->product->x + row * depth;
+    int64_t d = 0;
+    for (; d + 16 <= depth; d += 16)
+      _mm256_storeu_si256((__m256i *)(to + d), (__m256i)_mm512_cvtneps_pbh((__m512)load(from + d)));
+    for (; d < depth; d++) to[d] = to_bfloat16(from[d]);
   }
-  const float *from = work->product->x + row * depth;
-  int64_t d = 0;
-  for (; d + 16 <= depth; d += 16)
-    _mm256_storeu_si256((__m256i *)(to + d), (__m256i)_mm512_cvtneps_pbh((__m512)load(from + d)));
-  for (; d < depth; d++) to[d] = to_bfloat16(from[d]);
-  for (; d < padded; d++) to[d] = 0;
 }
 
 #else
 
-/* y[rows][2 vectors] = from (null: 0) + x[rows, depth] * panel[depth][2 vectors of 32 columns] */
-PANEL_INLINE void panel_tile(int rows, const float *x, int64_t x_stride, int64_t depth, const float *panel,
-                             const float *from, float *y, int64_t y_stride) {
+/* A register tile of x side by side: [depth][PANEL_ROWS]. Read in place, its rows would fight for cache lines. */
+static void panel_prepare(void *argument, size_t index) {
+  const PanelWork *work = argument;
+  int64_t depth = work->depth, row = work->row_start + (int64_t)index * PANEL_ROWS;
+  int64_t rows = panel_min(work->row_stop - row, PANEL_ROWS);
+  const float *from = work->product->x + row * depth;
+  float *to = work->prepared + (int64_t)index * PANEL_ROWS * depth;
+  if (rows == PANEL_ROWS) {
+    for (int64_t d = 0; d < depth; d++, to += PANEL_ROWS)
+      for (int r = 0; r < PANEL_ROWS; r++) to[r] = from[r * depth + d];
+    return;
+  }
+  for (int64_t d = 0; d < depth; d++, to += PANEL_ROWS)
+    for (int64_t r = 0; r < rows; r++) to[r] = from[r * depth + d];
+}
+
+/* y[rows][2 vectors] = from (null: 0) + x[depth][rows of PANEL_ROWS] * panel[depth][2 vectors of 32 columns] */
+PANEL_INLINE void panel_tile(int rows, const float *x, int64_t depth, const float *panel, const float *from, float *y,
+                             int64_t y_stride) {
   Floats sums[PANEL_ROWS][2];
 #pragma GCC unroll 12
   for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (Floats){};
@@ -270,7 +332,7 @@ PANEL_INLINE void panel_tile(int rows, const float *x, int64_t x_stride, int64_t
     Floats first = load(panel + d * PANEL_COLUMNS), second = load(panel + d * PANEL_COLUMNS + LANES);
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
-      Floats value = splat(x[r * x_stride + d]);
+      Floats value = splat(x[d * PANEL_ROWS + r]);
       sums[r][0] += value * first;
       sums[r][1] += value * second;
     }
@@ -286,13 +348,13 @@ PANEL_INLINE void panel_tile(int rows, const float *x, int64_t x_stride, int64_t
   }
 }
 
-#define PANEL_TILE(n)                                                   \
-  case n:                                                               \
-    panel_tile(n, x, x_stride, depth, panel, from, y, y_stride); \
+#define PANEL_TILE(n)                                  \
+  case n:                                              \
+    panel_tile(n, x, depth, panel, from, y, y_stride); \
     break;
 /* The same for any number of rows up to PANEL_ROWS, each count compiled on its own. */
-static void panel_tile_of(int64_t rows, const float *x, int64_t x_stride, int64_t depth, const float *panel,
-                          const float *from, float *y, int64_t y_stride) {
+static void panel_tile_of(int64_t rows, const float *x, int64_t depth, const float *panel, const float *from,
+                          float *y, int64_t y_stride) {
   switch (rows) {
     PANEL_TILE(1)
     PANEL_TILE(2)
@@ -322,11 +384,12 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth, int
   float sums[PANEL_ROWS * PANEL_COLUMNS] __attribute__((aligned(64)));
   for (; row < row_stop; row += PANEL_ROWS) {
     int64_t rows = panel_min(row_stop - row, PANEL_ROWS), at = row * work->columns + column;
-    const float *x = p->x + row * work->depth + start, *before = from ? from + at : NULL;
+    const float *x = work->prepared + (row - work->row_start) * work->depth + start * PANEL_ROWS;
+    const float *before = from ? from + at : NULL;
     for (int c = 0; c < PANEL_COLUMNS; c += 2 * LANES)
       if (columns == PANEL_COLUMNS)
-        panel_tile_of(rows, x, work->depth, depth, panel + c, before ? before + c : NULL, p->y + at + c, work->columns);
-      else panel_tile_of(rows, x, work->depth, depth, panel + c, NULL, sums + c, PANEL_COLUMNS);
+        panel_tile_of(rows, x, depth, panel + c, before ? before + c : NULL, p->y + at + c, work->columns);
+      else panel_tile_of(rows, x, depth, panel + c, NULL, sums + c, PANEL_COLUMNS);
     if (columns < PANEL_COLUMNS) panel_add(sums, rows, columns, before, p->y + at, work->columns);
   }
 }
@@ -342,9 +405,9 @@ static void panel_task(void *argument, size_t index) {
 #ifdef PATH_AMX
   tile_config();
 #endif
-  for (int64_t start = 0; start < work->depth; start += PANEL_DEPTH)
+  for (int64_t start = 0; start < work->depth; start += work->slice)
     for (int64_t c = column; c < column_stop; c += PANEL_COLUMNS)
-      panel_slice(work, start, panel_min(PANEL_DEPTH, work->depth - start), c, row, row_stop);
+      panel_slice(work, start, panel_min(work->slice, work->depth - start), c, row, row_stop);
 #ifdef PATH_AMX
   tile_release();
 #endif
@@ -354,7 +417,7 @@ static void panel_task(void *argument, size_t index) {
 static size_t panel_divide(PanelWork *work) {
   int64_t rows = work->row_stop - work->row_start;
   int64_t down = round_up(rows, PANEL_TASK_ROWS) / PANEL_TASK_ROWS;
-  work->task_rows = round_up((rows + down - 1) / down, 32);
+  work->task_rows = round_up((rows + down - 1) / down, PANEL_TILE_ROWS);
   down = (rows + work->task_rows - 1) / work->task_rows;
   work->task_columns = 256;
   while (work->task_columns > PANEL_COLUMNS && down * (work->columns / work->task_columns) < 12) work->task_columns /= 2;
@@ -363,21 +426,16 @@ static size_t panel_divide(PanelWork *work) {
 }
 
 static void panel_many_rows(PanelWork *work, const Parallel *parallel) {
-#ifdef PATH_AMX
-  int64_t rows = work->product->rows;
+  int64_t slices = (work->depth + PANEL_DEPTH - 1) / PANEL_DEPTH, rows = work->product->rows;
+  work->slice = round_up((work->depth + slices - 1) / slices, PANEL_BLOCK);
   for (int64_t start = 0; start < rows; start += PANEL_CHUNK_ROWS) {
     work->row_start = start;
     work->row_stop = panel_min(start + PANEL_CHUNK_ROWS, rows);
-    int64_t padded = round_up(work->row_stop - start, 32);
-    work->bfloat16 = scratch(0, padded * round_up(work->depth, PANEL_BLOCK) * sizeof(uint16_t));
-    parallel_for(parallel, panel_convert_row, padded, work);
+    int64_t padded = round_up(work->row_stop - start, PANEL_TILE_ROWS);
+    work->prepared = scratch(0, padded * round_up(work->depth, PANEL_BLOCK) * sizeof *work->prepared);
+    parallel_for(parallel, panel_prepare, padded / PANEL_TILE_ROWS, work);
     parallel_for(parallel, panel_task, panel_divide(work), work);
   }
-#else
-  work->row_start = 0;
-  work->row_stop = work->product->rows;
-  parallel_for(parallel, panel_task, panel_divide(work), work);
-#endif
 }
 
 /* ---- a few rows forward --------------------------------------------------------------------------------------------- */
