@@ -33,10 +33,10 @@ type LlamaOptions = NonNullable<Parameters<typeof llamaHidden>[3]>;
 function labelledLoss(
   config: LlamaConfig,
   parameters: (path: string) => Tracer,
-  { inputIds, positions, labels, weights }: TracedBatch,
+  { inputIds, starts, positions, labels, weights }: TracedBatch,
   options: LlamaOptions,
 ): Tracer {
-  const hidden = llamaHidden(config, parameters, { inputIds }, options);
+  const hidden = llamaHidden(config, parameters, { inputIds, starts }, options);
   const [B, T, C] = hidden.shape;
   const rows = gather(reshape(hidden, [mulDims(B!, T!), C!]), positions); // [N, C]
   return sum(mul(crossEntropy(llamaHead(config, parameters, rows, options), labels), weights));
@@ -76,7 +76,14 @@ export function fullLoss(config: LlamaConfig, { recompute = false }: LossOptions
 /** What every kind of fine-tuning is told; see `TrainerOptions` of `@flacuna/tensor`. */
 export type FineTuneOptions = Pick<
   TrainerOptions,
-  "optimizer" | "schedule" | "accumulationSteps" | "maxGradNorm" | "device" | "threads" | "seed"
+  | "optimizer"
+  | "schedule"
+  | "accumulationSteps"
+  | "maxGradNorm"
+  | "device"
+  | "threads"
+  | "seed"
+  | "savedActivations"
 > &
   LossOptions & { readonly config: LlamaConfig };
 

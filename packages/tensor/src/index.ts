@@ -8,6 +8,7 @@ export {
 } from "./composites/attention.ts";
 export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
 export { crossEntropy } from "./composites/cross-entropy.ts";
+export { hadamard } from "./composites/hadamard.ts";
 export { rmsNorm } from "./composites/rms-norm.ts";
 export { logSoftmax, softmax } from "./composites/softmax.ts";
 export { swiglu } from "./composites/swiglu.ts";
@@ -94,7 +95,7 @@ export { Value } from "./runtime/value.ts";
 export { addDims, type Dim, dim, formatShape, mulDims, type Shape, SymbolicDim, subDims } from "./shape.ts";
 export { elementCount, scalar, Tensor } from "./tensor.ts";
 export { isTensorSpec, isTracer, spec, Tracer, trace } from "./trace.ts";
-export type { LossFunction } from "./train/train-step.ts";
+export type { LossFunction, SavedActivations } from "./train/train-step.ts";
 export {
   createTrainer,
   type StepResult,

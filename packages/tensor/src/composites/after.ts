@@ -3,7 +3,8 @@ import type { Composite } from "../composite.ts";
 import { Tensor } from "../tensor.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
-const AFTER: Composite = {
+/** See `after`. */
+export const AFTER: Composite = {
   name: "after",
   // (x, upstream) → x
   define([x]) {

@@ -6,6 +6,7 @@ import type { AdamWState, Optimizer } from "../optim/adamw.ts";
 import { clipByNorm, globalNorm } from "../optim/clip.ts";
 import { zipTrees } from "../optim/zip.ts";
 import type { Program } from "../program.ts";
+import { type HalfDType, saveActivations } from "../saved-activations.ts";
 import { isTensorSpec, isTracer, spec, type Tracer, trace } from "../trace.ts";
 import { mapTree } from "../tree.ts";
 
@@ -18,6 +19,9 @@ import { mapTree } from "../tree.ts";
  * @returns [] float32
  */
 export type LossFunction = (parameters: never, batch: never, seed: Tracer) => Tracer;
+
+/** The dtype of what the forward pass keeps for the gradient. */
+export type SavedActivations = "float32" | HalfDType;
 
 const scalarSpec = (dtype: TensorSpec["dtype"]) => spec(dtype, []);
 
@@ -36,9 +40,10 @@ export function traceGradient(
   loss: LossFunction,
   parameters: unknown,
   batch: unknown,
-  microBatches: number,
+  options: { readonly microBatches: number; readonly savedActivations?: SavedActivations },
 ): Program {
-  return trace(
+  const { microBatches, savedActivations = "float32" } = options;
+  const program = trace(
     (at, data, seed, accumulated, isFirst) => {
       const { value, gradient } = valueAndGrad((each: unknown) =>
         loss(each as never, data as never, seed as Tracer),
@@ -50,6 +55,9 @@ export function traceGradient(
     },
     [parameters, batch, scalarSpec("int64"), parameters, scalarSpec("bool")],
   );
+  if (savedActivations === "float32") return program;
+  const { variable } = program.outputs.find(({ path }) => path === "loss")!;
+  return saveActivations(program, variable, savedActivations);
 }
 
 /** (parameters, batch, seed) → { loss }. */

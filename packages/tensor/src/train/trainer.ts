@@ -11,7 +11,13 @@ import { scalar, Tensor } from "../tensor.ts";
 import { isTensorSpec } from "../trace.ts";
 import { flatten, mapTree } from "../tree.ts";
 import type { WeightSource } from "../weights.ts";
-import { type LossFunction, traceGradient, traceLoss, traceUpdate } from "./train-step.ts";
+import {
+  type LossFunction,
+  type SavedActivations,
+  traceGradient,
+  traceLoss,
+  traceUpdate,
+} from "./train-step.ts";
 
 /** What is trained and how. */
 export interface TrainerOptions {
@@ -33,6 +39,11 @@ export interface TrainerOptions {
   readonly weights?: WeightSource;
   readonly device?: Device;
   readonly threads?: number;
+  /**
+   * dtype of the large activations that the forward pass keeps for the gradient; a 16-bit one halves their memory and rounds
+   * them, where float16 overflows beyond 65 504; float32 by default
+   */
+  readonly savedActivations?: SavedActivations;
   /** for what the loss draws at random, such as dropout */
   readonly seed?: number;
 }
@@ -230,7 +241,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     ...(options.threads !== undefined && { threads: options.threads }),
   };
   const clip = options.maxGradNorm === undefined ? {} : { maxGradNorm: options.maxGradNorm };
-  const gradient = await compile(traceGradient(loss, parameters, batch, accumulationSteps), compileOptions);
+  const step = {
+    microBatches: accumulationSteps,
+    ...(options.savedActivations && { savedActivations: options.savedActivations }),
+  };
+  const gradient = await compile(traceGradient(loss, parameters, batch, step), compileOptions);
   const update = await compile(traceUpdate(optimizer, parameters, clip), compileOptions);
   const evaluation = await compile(traceLoss(evaluationLoss, parameters, batch), compileOptions);
   return new Trainer(options, { gradient, update, evaluation });
