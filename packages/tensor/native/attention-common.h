@@ -65,9 +65,15 @@ static inline const float *attention_row(const float *x, const Attention *p, int
 /* y = scale * x turned by the angles of the token, forward (direction 1) or back (-1). y may be x. */
 static inline void attention_rotate(const Attention *p, int64_t token, float direction, float scale, const float *x,
                                     float *y) {
-  const int64_t half = p->head_size / 2;
+  const int64_t half = p->head_size / 2, whole = half / LANES * LANES;
   const float *cos = p->cos + token * half, *sin = p->sin + token * half;
-  for (int64_t i = 0; i < half; i++) {
+  for (int64_t i = 0; i < whole; i += LANES) {
+    const Floats c = splat(scale) * load(cos + i), s = splat(scale * direction) * load(sin + i);
+    const Floats low = load(x + i), high = load(x + half + i);
+    store(y + i, low * c - high * s);
+    store(y + half + i, high * c + low * s);
+  }
+  for (int64_t i = whole; i < half; i++) {
     const float c = scale * cos[i], s = scale * direction * sin[i], low = x[i], high = x[half + i];
     y[i] = low * c - high * s;
     y[half + i] = high * c + low * s;

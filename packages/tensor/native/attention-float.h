@@ -51,12 +51,49 @@ static FloatAttention float_attention_call(const Attention *p, int backward) {
   return float_attention_layout(p, backward, &memory);
 }
 
-/* rows [tokens][row_step] -> panels [PREPARE_TOKENS / C][D][C] */
+#if LANES == 16
+#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+#elif LANES == 8
+#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7})
+#else
+#define LANE_NUMBERS ((Ints){0, 1, 2, 3})
+#endif
+
+/* Exchanges the blocks off the diagonal in every square of 2 * step rows and lanes. */
+static inline __attribute__((always_inline)) void transpose_step(Floats rows[LANES], const int step) {
+  const Ints moved = (LANE_NUMBERS & step) != 0;
+  const Ints upper = LANE_NUMBERS + (moved & (LANES - step)); /* lanes of the first row, then of the second */
+  const Ints lower = LANE_NUMBERS + (moved & LANES) + (~moved & step);
+#pragma GCC unroll 16
+  for (int i = 0; i < LANES; i++)
+    if ((i & step) == 0) {
+      const Floats a = rows[i], b = rows[i + step];
+      rows[i] = __builtin_shuffle(a, b, upper);
+      rows[i + step] = __builtin_shuffle(a, b, lower);
+    }
+}
+
+/* rows [tokens][row_step] -> panels [PREPARE_TOKENS / C][D][C], zeros for the tokens that are missing */
 static void attention_transpose(const float *rows, int64_t row_step, int64_t tokens, int64_t size, float *panels) {
-  for (int64_t first = 0; first < PREPARE_TOKENS; first += STRIP_COLUMNS)
-    for (int64_t i = 0; i < size; i++)
-      for (int64_t j = first; j < first + STRIP_COLUMNS; j++)
-        *panels++ = j < tokens ? rows[j * row_step + i] : 0;
+  for (int64_t token = 0; token < PREPARE_TOKENS; token += LANES) {
+    float *panel = panels + token / STRIP_COLUMNS * STRIP_COLUMNS * size + token % STRIP_COLUMNS;
+    for (int64_t i = 0; i < size; i += LANES) {
+      Floats square[LANES];
+#pragma GCC unroll 16
+      for (int j = 0; j < LANES; j++)
+        square[j] = token + j < tokens ? load(rows + (token + j) * row_step + i) : (Floats){};
+#if LANES > 8
+      transpose_step(square, 8);
+#endif
+#if LANES > 4
+      transpose_step(square, 4);
+#endif
+      transpose_step(square, 2);
+      transpose_step(square, 1);
+#pragma GCC unroll 16
+      for (int j = 0; j < LANES; j++) store(panel + (i + j) * STRIP_COLUMNS, square[j]);
+    }
+  }
 }
 
 /* One key/value head, PREPARE_TOKENS tokens. */
@@ -90,11 +127,8 @@ static inline void attention_clear_outside(float *row, AttentionRange range, int
 }
 
 static inline float attention_max_lanes(Floats x) {
-  for (int step = LANES / 2; step > 0; step /= 2) {
-    Floats other;
-    for (int i = 0; i < LANES; i++) other[i] = x[i ^ step];
-    x = max_floats(x, other);
-  }
+#pragma GCC unroll 4
+  for (int step = LANES / 2; step > 0; step /= 2) x = max_floats(x, __builtin_shuffle(x, LANE_NUMBERS ^ step));
   return x[0];
 }
 
@@ -156,7 +190,7 @@ static void float_attention_mix(const FloatAttention *call, const AttentionBlock
         attention_soften(scores + row * FORWARD_KEYS, attention_keys_seen(p, block, row, row + 1), block->keys,
                          state.largest + row, state.sums + row * LANES);
     if (factor == 1.0f) continue;
-    for (int64_t i = 0; i < size; i++) mixed[row * size + i] *= factor;
+    for (int64_t i = row * size; i < (row + 1) * size; i += LANES) store(mixed + i, load(mixed + i) * splat(factor));
   }
   product_over_ranges(&(StripProduct){.a = scores, .a_row = FORWARD_KEYS, .a_depth = 1,
                                       .b = call->values + at, .b_row = size, .c = mixed, .c_row = size},

@@ -31,6 +31,9 @@ static inline __attribute__((always_inline)) void strip_product(const StripProdu
   const float *a = p->a, *b = p->b;
   const int64_t a_row = p->a_row, a_depth = p->a_depth, b_row = p->b_row;
   Floats sums[STRIP_ROWS][STRIP_VECTORS] = {};
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++)
+    for (int v = 0; v < vectors * LANES; v += 16) __builtin_prefetch(p->c + r * p->c_row + v, 1);
   for (int64_t k = p->depth; k > 0; k--, a += a_depth, b += b_row) {
     Floats line[STRIP_VECTORS];
 #pragma GCC unroll 4
