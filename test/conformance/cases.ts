@@ -6,6 +6,7 @@ import {
   causalAttention,
   crossEntropy,
   gelu,
+  hadamard,
   logSoftmax,
   rmsNorm,
   silu,
@@ -166,6 +167,7 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
       [2, 3],
     ],
   ],
+  ["hadamard", hadamard, [[2, 3, 128]]],
   [
     "causalAttention",
     attendWhole,

@@ -25,11 +25,12 @@ describe("public names", () => {
       addDims
       allocateArray
       argmax
-      attention
       bfloat16ToFloat32
       broadcastTo
       cachedAttention
       cast
+      causalAttention
+      checkpoint
       clipByNorm
       compile
       concat
@@ -63,6 +64,7 @@ describe("public names", () => {
       grad
       greater
       greaterEqual
+      hadamard
       iota
       isDType
       isFinite
@@ -127,6 +129,8 @@ describe("public names", () => {
       type AdamWState
       type AttentionCache
       type Attributes
+      type CausalAttentionInputs
+      type CausalAttentionOptions
       type CompileOptions
       type Composite
       type DType
@@ -144,6 +148,7 @@ describe("public names", () => {
       type Program
       type ReduceOptions
       type RunOptions
+      type SavedActivations
       type Schedule
       type Shape
       type StepResult
@@ -190,6 +195,8 @@ describe("public names", () => {
       parameterCount
       parseLlamaConfig
       readCheckpoint
+      readGguf
+      readGgufCheckpoint
       readSafetensors
       readTokenizer
       renderChatTemplate
@@ -208,6 +215,13 @@ describe("public names", () => {
       type FinishReason
       type GenerateBatchOptions
       type GenerateOptions
+      type GgufCheckpoint
+      type GgufEntry
+      type GgufFile
+      type GgufTensor
+      type GgufType
+      type GgufValue
+      type GgufWeight
       type IncrementalDecoder
       type LanguageModel
       type LanguageModelOptions

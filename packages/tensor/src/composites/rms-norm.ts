@@ -1,9 +1,9 @@
-// Root-mean-square normalisation: definition, pullback from the kept inverse deviation, and the runtime's fused operator.
+// Root-mean-square normalisation: two composites, forward and backward from the kept inverse deviation, and the runtime's fused operator.
 import type { Composite } from "../composite.ts";
 import { DTYPES } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
-import { add, div, mean, mul, sqrt, sub, sum } from "../ops.ts";
-import { sumTo } from "../rules/vjp.ts";
+import { add, dimValue, div, mean, mul, neg, sqrt, sub, sum } from "../ops.ts";
+import { addCotangents, sumTo } from "../rules/vjp.ts";
 import { formatShape } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
@@ -16,16 +16,12 @@ const RMS_NORM: Composite = {
     const inverse = div(1, sqrt(add(mean(mul(x!, x!), last), eps!)));
     return [mul(mul(x!, inverse), weight!), inverse];
   },
-  // n = x·r:  dX = r·(g∘w − n·mean(g∘w∘n)),  dW = Σ g∘n
-  pullback([g], [x, weight], [, inverse]) {
-    if (g === undefined) return [undefined, undefined];
-    const normalised = mul(x!, inverse!);
-    const scaled = mul(g, weight!);
-    const toX = mul(inverse!, sub(scaled, mul(normalised, mean(mul(scaled, normalised), last))));
-    return [
-      toX,
-      sumTo(sum(mul(g, normalised), { axis: g.shape.map((_, axis) => axis).slice(0, -1) }), weight!.shape),
-    ];
+  pullback([g, toInverse], [x, weight], [, inverse]) {
+    const viaInverse = toInverse && mul(x!, inverseSlope(toInverse, inverse!, x!));
+    if (g === undefined) return [viaInverse, undefined];
+    const toX = bindComposite(RMS_NORM_GRAD, [g, x!, weight!, inverse!])[0]!;
+    const rows = { axis: g.shape.map((_, axis) => axis).slice(0, -1) };
+    return [addCotangents(viaInverse, toX), sumTo(sum(mul(g, mul(x!, inverse!)), rows), weight!.shape)];
   },
   lower(lowering, equation) {
     const [normalised, inverse] = equation.outputs;
@@ -40,6 +36,21 @@ const RMS_NORM: Composite = {
     if (stash !== inverse)
       lowering.emit("Cast", [stash], [inverse!], { to: DTYPES[inverse!.dtype].onnxType });
     return true;
+  },
+};
+
+/** dX / x of r = 1 / √(mean x² + eps), which only the gradient of a gradient asks for: −r³/C times the cotangent of r. */
+const inverseSlope = (toInverse: Tracer, inverse: Tracer, x: Tracer): Tracer =>
+  div(neg(mul(toInverse, mul(inverse, mul(inverse, inverse)))), dimValue(x.shape.at(-1)!, x.dtype));
+
+const RMS_NORM_GRAD: Composite = {
+  name: "rmsNormGrad",
+  // (g [..., C], x [..., C], weight [C], inverse [..., 1]) → dX [..., C]
+  // n = x·r:  dX = r·(g∘w − n·mean(g∘w∘n))
+  define([g, x, weight, inverse]) {
+    const normalised = mul(x!, inverse!);
+    const scaled = mul(g!, weight!);
+    return [mul(inverse!, sub(scaled, mul(normalised, mean(mul(scaled, normalised), last))))];
   },
 };
 

@@ -1,6 +1,6 @@
 // softmax and its logarithm over the last axis: definitions, pullbacks, and the runtime operators they become.
 import type { Composite } from "../composite.ts";
-import { div, exp, log, max, mul, stopGradient, sub, sum } from "../ops.ts";
+import { add, div, exp, log, max, mul, reshape, stopGradient, sub, sum } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
 const last = { axis: -1, keepDims: true } as const;
@@ -44,3 +44,10 @@ export const softmax = (x: Tracer): Tracer => bindComposite(SOFTMAX, [x])[0]!;
 
 /** The logarithm of softmax over the last axis, in nats. */
 export const logSoftmax = (x: Tracer): Tracer => bindComposite(LOG_SOFTMAX, [x])[0]!;
+
+/** log Σ exp over the last axis, which is removed. */
+export function logSumExp(x: Tracer): Tracer {
+  const largest = stopGradient(max(x, last));
+  const total = log(sum(exp(sub(x, largest)), last));
+  return reshape(add(largest, total), x.shape.slice(0, -1));
+}
