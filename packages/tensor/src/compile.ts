@@ -1,7 +1,11 @@
 // Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
 import { TensorError } from "./errors.ts";
+import { fuse } from "./fuse.ts";
 import { mayWriteOver } from "./in-place.ts";
 import { lower, type OnnxGraph, weightsOf } from "./onnx/lower.ts";
+import type { Precision } from "./precision/parts.ts";
+import { applyPrecision } from "./precision/policy.ts";
+import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
 import {
   createSession,
@@ -24,6 +28,8 @@ export interface CompileOptions {
   readonly weights?: WeightSource;
   /** threads of one run; the machine's cores by default */
   readonly threads?: number;
+  /** what products with frozen weights are computed in; "float32" by default */
+  readonly precision?: Precision;
   /** whether native kernels are used where there are some; true by default */
   readonly kernels?: boolean;
   /** writes a profile of every run to a file that begins so */
@@ -144,10 +150,13 @@ export class Executable {
  * const square = await compile(trace((x) => mul(x, x), [spec("float32", [dim("N")])]));
  */
 export async function compile(program: Program, options: CompileOptions = {}): Promise<Executable> {
-  const { device = "cpu", weights = weightsFrom(new Map()) } = options;
-  const initializers = await resolveWeights(weightsOf(program), weights);
+  const { device = "cpu", precision = "float32" } = options;
+  const weights = withParts(options.weights ?? weightsFrom(new Map()));
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
-  const graph = lower(program, declareInitializer, { hasNativeKernels: kernels !== undefined });
+  const rewritten = applyPrecision(program, precision);
+  const computed = kernels === undefined ? rewritten : fuse(rewritten);
+  const initializers = await resolveWeights(weightsOf(computed), weights);
+  const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
   const session = await createSession(graph.bytes, {
     device,
     initializers,
@@ -156,5 +165,5 @@ export async function compile(program: Program, options: CompileOptions = {}): P
     ...(options.threads !== undefined && { threads: options.threads }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
   });
-  return new Executable(program, graph, session);
+  return new Executable(computed, graph, session);
 }

@@ -1,6 +1,7 @@
 // Causal grouped-query attention over whole sequences of packed documents, for training: two composites, forward and backward.
 import type { Attributes, Composite } from "../composite.ts";
 import { TensorError } from "../errors.ts";
+import { kernel } from "../onnx/kernel.ts";
 import {
   add,
   cast,
@@ -85,6 +86,12 @@ function scoresOf(inputs: readonly Tracer[], sizes: Sizes) {
   return { q, k, v: toHeads(value, sizes), scores, rotations };
 }
 
+/** Head sizes of the native kernels. */
+const KERNEL = {
+  attributes: ({ headSize }: Attributes) => ({ head_size: headSize! }),
+  accepts: ({ headSize }: Attributes) => headSize! % 16 === 0 && headSize! <= 256,
+};
+
 const CAUSAL_ATTENTION: Composite = {
   name: "causalAttention",
   // (query [B, T, H·D], key, value [B, T, K·D], cos, sin [T, D/2], starts [B, T]) → mixed [B, T, H·D], logSumExp [B, H, T]
@@ -98,6 +105,7 @@ const CAUSAL_ATTENTION: Composite = {
     if (g === undefined) return [];
     return bindComposite(CAUSAL_ATTENTION_GRAD, [g, ...inputs, ...outputs], attributes);
   },
+  lower: kernel("Attention", KERNEL),
 };
 
 const CAUSAL_ATTENTION_GRAD: Composite = {
@@ -124,6 +132,7 @@ const CAUSAL_ATTENTION_GRAD: Composite = {
       fromHeads(toValue, sizes),
     ];
   },
+  lower: kernel("AttentionGrad", KERNEL),
 };
 
 /** The projections of whole sequences, before rotation. */

@@ -1,5 +1,6 @@
 // Cross entropy of logits against labels, row by row: two composites, forward and backward.
 import type { Composite } from "../composite.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { cast, equal, iota, mul, neg, reshape, sub, takeAlong } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import { logSoftmax, logSumExp, softmax } from "./softmax.ts";
@@ -16,6 +17,7 @@ const CROSS_ENTROPY: Composite = {
     if (g === undefined) return [];
     return [...bindComposite(CROSS_ENTROPY_GRAD, [g, logits!, labels!, total!]), undefined];
   },
+  lower: kernel("CrossEntropy"),
 };
 
 const CROSS_ENTROPY_GRAD: Composite = {
@@ -30,6 +32,7 @@ const CROSS_ENTROPY_GRAD: Composite = {
     );
     return [mul(sub(softmax(logits!), cast(isLabel, logits!.dtype)), reshape(g!, [rows!, 1]))];
   },
+  lower: kernel("CrossEntropyGrad"),
 };
 
 /**

@@ -2,6 +2,7 @@
 import type { Composite } from "../composite.ts";
 import type { DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { constant, matmul, reshape } from "../ops.ts";
 import { formatShape } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
@@ -32,6 +33,7 @@ const HADAMARD: Composite = {
   pullback([g]) {
     return [g && hadamard(g)];
   },
+  lower: kernel("Hadamard"),
 };
 
 /**

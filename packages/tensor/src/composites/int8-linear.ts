@@ -1,5 +1,6 @@
 // Products with frozen weights held as bytes, in both directions from one packed copy.
 import type { Composite } from "../composite.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { add, cast, matmul, mul, reshape, slice, sub, transpose } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import { quantizeRows, ZERO_POINT } from "./quantize-rows.ts";
@@ -36,8 +37,7 @@ const INT8_LINEAR: Composite = {
     const sums = matmul(centred(q!), weight, { transposeB: true });
     return [plus(mul(mul(sums, scale!), scales!), addend)];
   },
-  lower: (lowering, { inputs, outputs, params }) =>
-    lowering.emitNative("Int8Linear", inputs, outputs, params.attributes),
+  lower: kernel("Int8Linear"),
 };
 
 const INT8_LINEAR_TRANSPOSED: Composite = {
@@ -47,8 +47,7 @@ const INT8_LINEAR_TRANSPOSED: Composite = {
     const sums = matmul(centred(q!), unpack(packed!));
     return [plus(mul(slice(sums, { axis: -1, start: 0, end: attributes.in! }), scale!), addend)];
   },
-  lower: (lowering, { inputs, outputs, params }) =>
-    lowering.emitNative("Int8LinearTransposed", inputs, outputs, params.attributes),
+  lower: kernel("Int8LinearTransposed"),
 };
 
 /**

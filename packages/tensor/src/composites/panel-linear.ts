@@ -1,5 +1,6 @@
 // Products with frozen weights held in bfloat16 or in blocks of 4 bits, which a kernel unpacks a panel at a time.
 import type { Attributes, Composite } from "../composite.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { add, cast, concat, floor, matmul, mod, mul, reshape, slice, transpose } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
@@ -76,8 +77,7 @@ function linearOf(
       const addend = rest[parts];
       return [addend === undefined ? y : add(addend, y)];
     },
-    lower: (lowering, { inputs, outputs, params }) =>
-      lowering.emitNative(operator, inputs, outputs, params.attributes),
+    lower: kernel(operator),
   };
 }
 

@@ -1,5 +1,6 @@
 // Rows of activations as bytes with one scale each: the left operand of an int8 product.
 import type { Composite } from "../composite.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { abs, add, cast, div, floor, greater, max, mul, pad, where } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 
@@ -25,7 +26,7 @@ const QUANTIZE_ROWS: Composite = {
     const padded = pad(steps, { axis: -1, before: 0, after: roundUp(width, DEPTH_STEP) - width });
     return [cast(add(padded, ZERO_POINT), "uint8"), scale];
   },
-  lower: (lowering, { inputs, outputs }) => lowering.emitNative("QuantizeRows", inputs, outputs),
+  lower: kernel("QuantizeRows"),
 };
 
 /**

@@ -2,10 +2,12 @@
 import type { Composite } from "../composite.ts";
 import { DTYPES } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { add, dimValue, div, mean, mul, neg, sqrt, sub, sum } from "../ops.ts";
 import { addCotangents, sumTo } from "../rules/vjp.ts";
 import { formatShape } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { quantizeRows } from "./quantize-rows.ts";
 
 const last = { axis: -1, keepDims: true } as const;
 
@@ -45,13 +47,27 @@ const inverseSlope = (toInverse: Tracer, inverse: Tracer, x: Tracer): Tracer =>
 
 const RMS_NORM_GRAD: Composite = {
   name: "rmsNormGrad",
-  // (g [..., C], x [..., C], weight [C], inverse [..., 1]) → dX [..., C]
+  // (g [..., C], x [..., C], weight [C], inverse [..., 1], addend [..., C]?) → dX [..., C]
   // n = x·r:  dX = r·(g∘w − n·mean(g∘w∘n))
-  define([g, x, weight, inverse]) {
+  define([g, x, weight, inverse, addend]) {
     const normalised = mul(x!, inverse!);
     const scaled = mul(g!, weight!);
-    return [mul(inverse!, sub(scaled, mul(normalised, mean(mul(scaled, normalised), last))))];
+    const toX = mul(inverse!, sub(scaled, mul(normalised, mean(mul(scaled, normalised), last))));
+    return [addend === undefined ? toX : add(addend, toX)];
   },
+  lower: kernel("RmsNormGrad"),
+};
+
+/** `rmsNorm` and `quantizeRows` of its result in one pass; see `fuse`. */
+export const RMS_NORM_QUANTIZE: Composite = {
+  name: "rmsNormQuantize",
+  // (x [..., C], weight [C]) → y [..., C], 1 / deviation [..., 1], q [..., C padded] uint8, scale [..., 1]
+  define(inputs, attributes) {
+    const [y, inverse] = bindComposite(RMS_NORM, inputs, attributes);
+    const { q, scale } = quantizeRows(y!);
+    return [y!, inverse!, q, scale];
+  },
+  lower: kernel("RmsNormQuantize", { attributes: ({ eps }) => ({ epsilon: { float: eps! } }) }),
 };
 
 /**

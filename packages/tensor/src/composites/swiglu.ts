@@ -1,7 +1,13 @@
 // SwiGLU, the gated activation of LLaMA's feed-forward: two composites, forward and backward.
 import type { Composite } from "../composite.ts";
+import { kernel } from "../onnx/kernel.ts";
 import { add, mul, sigmoid, sub } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { hadamard } from "./hadamard.ts";
+import { quantizeRows } from "./quantize-rows.ts";
+
+/** The kernels can also transform what they write and read by `hadamard`. */
+const WITHOUT_HADAMARD = { attributes: () => ({ hadamard: 0 }) };
 
 const SWIGLU: Composite = {
   name: "swiglu",
@@ -13,6 +19,7 @@ const SWIGLU: Composite = {
     if (g === undefined) return [];
     return bindComposite(SWIGLU_GRAD, [g, gate!, up!]);
   },
+  lower: kernel("Swiglu", WITHOUT_HADAMARD),
 };
 
 const SWIGLU_GRAD: Composite = {
@@ -25,6 +32,27 @@ const SWIGLU_GRAD: Composite = {
     const slope = add(share, mul(activated, sub(1, share)));
     return [mul(mul(g!, up!), slope), mul(g!, activated)];
   },
+  lower: kernel("SwigluGrad", WITHOUT_HADAMARD),
+};
+
+/** `swiglu`, `hadamard` when the attribute says so, and `quantizeRows` in one pass; see `fuse`. */
+export const SWIGLU_QUANTIZE: Composite = {
+  name: "swigluQuantize",
+  // (gate, up [..., C]) → q [..., C padded] uint8, scale [..., 1]
+  define([gate, up], attributes) {
+    const activated = swiglu(gate!, up!);
+    const { q, scale } = quantizeRows(attributes.hadamard === 1 ? hadamard(activated) : activated);
+    return [q, scale];
+  },
+  lower: kernel("SwigluQuantize"),
+};
+
+/** `swigluGrad` of a cotangent that still has to be transformed by `hadamard`; see `fuse`. */
+export const HADAMARD_SWIGLU_GRAD: Composite = {
+  name: "hadamardSwigluGrad",
+  // (g, gate, up) → dGate, dUp
+  define: ([g, gate, up]) => bindComposite(SWIGLU_GRAD, [hadamard(g!), gate!, up!]),
+  lower: kernel("SwigluGrad", { attributes: () => ({ hadamard: 1 }) }),
 };
 
 /**

@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { hadamard } from "./composites/hadamard.ts";
+import { quantizeRows } from "./composites/quantize-rows.ts";
+import { rmsNorm } from "./composites/rms-norm.ts";
+import { swiglu } from "./composites/swiglu.ts";
+import { evaluate, isTensor } from "./evaluate.ts";
+import { fuse } from "./fuse.ts";
+import { valueAndGrad } from "./grad.ts";
+import { add, cast, matmul, mul, sum, weight } from "./ops.ts";
+import { applyPrecision } from "./precision/policy.ts";
+import { withParts } from "./precision/weights.ts";
+import type { Program } from "./program.ts";
+import type { Tensor } from "./tensor.ts";
+import { randomTensor, relativeError } from "./testing.ts";
+import { spec, type Tracer, trace } from "./trace.ts";
+import { flatten } from "./tree.ts";
+import { weightsFrom } from "./weights.ts";
+
+const names = (program: Program): string[] =>
+  program.equations.flatMap((equation) =>
+    equation.primitive === "composite" ? [equation.params.composite.name] : [],
+  );
+
+const f32 = (shape: readonly number[], seed: number) => randomTensor(shape, seed, "float32");
+
+/** Largest difference between the outputs of a program before and after fusing. */
+function fusedError(program: Program, args: readonly Tensor[], weights = new Map<string, Tensor>()): number {
+  const run = (each: Program) => flatten(evaluate(each, args, weights), isTensor).map(({ leaf }) => leaf);
+  const [before, after] = [run(program), run(fuse(program))];
+  return Math.max(...before.map((tensor, index) => relativeError(after[index]!, tensor)));
+}
+
+const outputs = ({ q, scale }: { q: Tracer; scale: Tracer }) => [cast(q, "float32"), scale];
+
+describe("fuse()", () => {
+  it("normalises and quantises in one pass, and keeps the normalised rows for others", () => {
+    const program = trace(
+      (x, gain) => {
+        const y = rmsNorm(x, gain, 1e-5);
+        return [y, ...outputs(quantizeRows(y))];
+      },
+      [spec("float32", [3, 70]), spec("float32", [70])],
+    );
+    expect(names(fuse(program))).toEqual(["rmsNormQuantize"]);
+    expect(fusedError(program, [f32([3, 70], 1), f32([70], 2)])).toBe(0);
+  });
+
+  it("activates, transforms and quantises in one pass", () => {
+    const program = trace(
+      (gate, up) => outputs(quantizeRows(hadamard(swiglu(gate, up)))),
+      [spec("float32", [3, 64]), spec("float32", [3, 64])],
+    );
+    expect(names(fuse(program))).toEqual(["swigluQuantize"]);
+    expect(fusedError(program, [f32([3, 64], 1), f32([3, 64], 2)])).toBe(0);
+  });
+
+  it("leaves an activation alone that somebody else reads", () => {
+    const program = trace(
+      (gate, up) => {
+        const h = swiglu(gate, up);
+        return [h, ...outputs(quantizeRows(h))];
+      },
+      [spec("float32", [3, 64]), spec("float32", [3, 64])],
+    );
+    expect(names(fuse(program))).toEqual(["swiglu", "quantizeRows"]);
+  });
+
+  it("adds to products in place, forward and backward", async () => {
+    const shape = [48, 32];
+    const tensors = new Map([["w", f32(shape, 5)]]);
+    const traced = trace(
+      (x) =>
+        valueAndGrad((at: Tracer) => {
+          const y = matmul(at, weight("w", { dtype: "float32", shape }), { transposeB: true });
+          const z = matmul(mul(at, 2), weight("w", { dtype: "float32", shape }), { transposeB: true });
+          return sum(mul(add(y, z), add(y, z)));
+        })(x),
+      [spec("float32", [5, 32])],
+    );
+    const program = applyPrecision(traced, "int8");
+    const source = withParts(weightsFrom(tensors));
+    const parts = new Map<string, Tensor>();
+    for (const part of ["packed", "scales", "rowSums", "columnSums"])
+      parts.set(`w#int8.${part}`, await source.get(`w#int8.${part}`)!.read());
+    const count = (each: Program) => each.equations.filter(({ primitive }) => primitive === "add").length;
+    expect(count(fuse(program))).toBeLessThan(count(program));
+    expect(fusedError(program, [f32([5, 32], 1)], parts)).toBeLessThan(1e-6);
+  });
+});

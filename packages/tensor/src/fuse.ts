@@ -1,0 +1,144 @@
+// Program to program, meaning preserved: neighbours that one native kernel computes become one composite.
+import { RMS_NORM_QUANTIZE } from "./composites/rms-norm.ts";
+import { HADAMARD_SWIGLU_GRAD, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
+import type { Equation, Program, Var } from "./program.ts";
+import { rewriteProgram } from "./rewrite.ts";
+import { shapesEqual } from "./shape.ts";
+import { bindComposite, type Tracer } from "./trace.ts";
+
+type CompositeEquation = Extract<Equation, { primitive: "composite" }>;
+
+const isComposite = (
+  equation: Equation | undefined,
+  names: readonly string[],
+): equation is CompositeEquation =>
+  equation?.primitive === "composite" && names.includes(equation.params.composite.name);
+
+/** Where a program's values come from and who reads them; an output of the program counts as a reader. */
+class Neighbours {
+  private readonly producers = new Map<number, Equation>();
+  private readonly readers = new Map<number, (Equation | "output")[]>();
+
+  constructor(program: Program) {
+    for (const equation of program.equations) {
+      for (const { id } of equation.inputs) this.addReader(id, equation);
+      for (const { id } of equation.outputs) this.producers.set(id, equation);
+    }
+    for (const { variable } of program.outputs) this.addReader(variable.id, "output");
+  }
+
+  private addReader(id: number, reader: Equation | "output"): void {
+    const readers = this.readers.get(id);
+    if (readers === undefined) this.readers.set(id, [reader]);
+    else readers.push(reader);
+  }
+
+  producerOf = ({ id }: Var): Equation | undefined => this.producers.get(id);
+  readersOf = ({ id }: Var): readonly (Equation | "output")[] => this.readers.get(id) ?? [];
+
+  /** The composite of one of these names that makes `variable` for a single reader. */
+  onlyFor(variable: Var, names: readonly string[]): CompositeEquation | undefined {
+    const producer = this.producerOf(variable);
+    return isComposite(producer, names) && this.readersOf(variable).length === 1 ? producer : undefined;
+  }
+}
+
+interface Context {
+  readonly neighbours: Neighbours;
+  /** results made ahead of their equation, by its first output */
+  readonly ready: Map<number, readonly Tracer[]>;
+  valueOf(variable: Var): Tracer;
+}
+
+/** The results that stand for an equation's outputs; undefined when the rule does not apply. */
+type Rule = (equation: Equation, context: Context) => readonly Tracer[] | undefined;
+
+/** Composites that can add to a value of their result's shape, and how many inputs they have without one. */
+const ADDING: Readonly<Record<string, number>> = {
+  int8Linear: 5,
+  int8LinearTransposed: 4,
+  bfloat16Linear: 2,
+  bfloat16LinearTransposed: 2,
+  int4Linear: 4,
+  int4LinearTransposed: 4,
+  rmsNormGrad: 4,
+};
+
+/** a + product → the product with `a` as its addend, when nobody else reads the product. */
+const addToProduct: Rule = (equation, { neighbours, valueOf }) => {
+  if (equation.primitive !== "add") return undefined;
+  const [a, b] = equation.inputs as readonly [Var, Var];
+  if (!shapesEqual(a.shape, b.shape)) return undefined;
+  const orders = [
+    [b, a],
+    [a, b],
+  ] as const;
+  for (const [product, addend] of orders) {
+    const producer = neighbours.onlyFor(product, Object.keys(ADDING));
+    if (producer === undefined) continue;
+    const { composite, attributes } = producer.params;
+    if (producer.inputs.length !== ADDING[composite.name]) continue;
+    return bindComposite(composite, [...producer.inputs, addend].map(valueOf), attributes);
+  }
+  return undefined;
+};
+
+/** Whether an equation quantises rows as they are. */
+const isPlainQuantization = (equation: Equation | "output"): equation is CompositeEquation =>
+  equation !== "output" && isComposite(equation, ["quantizeRows"]) && equation.inputs.length === 1;
+
+/** rmsNorm whose result is quantised, among others → both in one pass. */
+const normaliseAndQuantise: Rule = (equation, { neighbours, ready, valueOf }) => {
+  if (!isComposite(equation, ["rmsNorm"])) return undefined;
+  const quantization = neighbours.readersOf(equation.outputs[0]!).find(isPlainQuantization);
+  if (quantization === undefined) return undefined;
+  const { attributes } = equation.params;
+  const [y, inverse, q, scale] = bindComposite(RMS_NORM_QUANTIZE, equation.inputs.map(valueOf), attributes);
+  ready.set(quantization.outputs[0]!.id, [q!, scale!]);
+  return [y!, inverse!];
+};
+
+/** swiglu, perhaps a Hadamard transform, and quantisation, each for the next alone → one pass. */
+const activateAndQuantise: Rule = (equation, { neighbours, valueOf }) => {
+  if (!isPlainQuantization(equation)) return undefined;
+  const x = equation.inputs[0]!;
+  const hadamard = neighbours.onlyFor(x, ["hadamard"]);
+  const activation = neighbours.onlyFor(hadamard?.inputs[0] ?? x, ["swiglu"]);
+  if (activation === undefined) return undefined;
+  const attributes = { hadamard: hadamard === undefined ? 0 : 1 };
+  return bindComposite(SWIGLU_QUANTIZE, activation.inputs.map(valueOf), attributes);
+};
+
+/** A Hadamard transform for the gradient of swiglu alone → in the same pass. */
+const transformAndDifferentiate: Rule = (equation, { neighbours, valueOf }) => {
+  if (!isComposite(equation, ["swigluGrad"])) return undefined;
+  const [g, ...rest] = equation.inputs as readonly [Var, Var, Var];
+  const transform = neighbours.onlyFor(g, ["hadamard"]);
+  if (transform === undefined) return undefined;
+  return bindComposite(HADAMARD_SWIGLU_GRAD, [transform.inputs[0]!, ...rest].map(valueOf));
+};
+
+/** What an earlier rule made. */
+const takeReady: Rule = (equation, { ready }) => ready.get(equation.outputs[0]?.id ?? -1);
+
+const RULES: readonly Rule[] = [
+  takeReady,
+  normaliseAndQuantise,
+  activateAndQuantise,
+  transformAndDifferentiate,
+  addToProduct,
+];
+
+/** The program with its fusible neighbours joined; worth it only where native kernels run. */
+export function fuse(program: Program): Program {
+  const neighbours = new Neighbours(program);
+  const ready = new Map<number, readonly Tracer[]>();
+  return rewriteProgram(program, (equation, valueOf) => {
+    const context = { neighbours, ready, valueOf };
+    for (const rule of RULES) {
+      const results = rule(equation, context);
+      if (results !== undefined) return results;
+    }
+    return undefined;
+  });
+}
