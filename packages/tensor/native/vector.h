@@ -87,7 +87,7 @@ static inline float max_lanes(Floats x) {
 /* 2^x: exact to about 2e-7 relative; 0 below -126, clamped at 127; NaN stays NaN. */
 static inline Floats exp2_floats(Floats x) {
   x = min_floats(splat(127.0f), max_floats(splat(-126.5f), x));
-  const Floats magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
+  const Floats magic = splat(12583039.0f); /* 1.5 * 2^23 + 127: adding it rounds to an integer, in the low bits */
   Floats whole = (x + magic) - magic;
   Floats part = x - whole;
   Floats p = splat(1.5403530e-4f);
@@ -97,10 +97,9 @@ static inline Floats exp2_floats(Floats x) {
   p = p * part + splat(2.4022651e-1f);
   p = p * part + splat(6.9314718e-1f);
   p = p * part + splat(1.0f);
-  Ints exponent = (Ints)(whole + magic) << 23; /* the integer sits in the low bits of the sum */
-  Ints bits = (Ints)p + exponent;
+  Floats power = (Floats)((Ints)(whole + magic) << 23); /* 2^whole: 127 more is its exponent */
   Ints tiny = x < splat(-126.0f);
-  return (Floats)(bits & ~tiny);
+  return (Floats)((Ints)(p * power) & ~tiny);
 }
 #define LOG2_E 1.44269504f
 static inline Floats exp_floats(Floats x) { return exp2_floats(x * splat(LOG2_E)); }
