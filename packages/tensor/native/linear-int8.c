@@ -1,6 +1,7 @@
 /* Products with frozen weights held once as signed bytes, in both directions. A task takes a block of rows and a panel
    of 64 output columns, and walks the depth in chunks whose weights stay in the first-level cache for all its rows;
-   totals of a chunk are kept as int32 until the last. Backward first transposes the chunk into the same quad layout. */
+   totals are kept as int32 until the last chunk. Backward first transposes a chunk into the same quad layout, unless
+   there is one row only. */
 #include "kernels.h"
 #include "scratch.h"
 #include "vector.h"
@@ -23,6 +24,12 @@ typedef struct {
   int64_t depth; /* a multiple of 64 */
 } Int8Piece;
 
+/* Where the weights [64 columns][chunk] of a panel from depth `from` are packed: `runs` of contiguous bytes. */
+typedef struct {
+  const int8_t *first;
+  int64_t runs, run_bytes, stride, depth;
+} Int8Source;
+
 /* Some rows of q against a piece: totals[rows][64] = start + q[rows][depth] * piece. */
 typedef struct {
   const uint8_t *q;
@@ -38,7 +45,10 @@ typedef struct {
 /* Every path has: INT8_TILE, the rows it takes at a time; INT8_CHUNK, the most depth of a piece, whose weights are
    used for all rows before the next and should stay in the first-level cache; and
      int8_dot: the products of a tile of up to INT8_TILE rows with a piece;
+     int8_row_across: the same for one row, backward, with weights that are not transposed first;
      int8_begin: what a task needs once. */
+
+#define INT8_RUNS_AHEAD 8 /* asked for, backward; with some strides more would push each other out of the cache */
 
 #if defined(PATH_AVX512)
 
@@ -87,7 +97,8 @@ static inline __attribute__((always_inline)) void int8_block(const int rows, con
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-    for (int c = 0; c < INT8_GROUPS; c++) _mm512_storeu_si512(tile->totals + r * INT8_PANEL + 16 * c, total[r][c]);
+    for (int c = 0; c < INT8_GROUPS; c++)
+      _mm512_storeu_si512(tile->totals + r * INT8_PANEL + 16 * c, total[r][c]);
 }
 
 static void int8_dot_block(int rows, const Int8Tile *tile, Int8Piece piece) {
@@ -101,17 +112,48 @@ static void int8_dot_block(int rows, const Int8Tile *tile, Int8Piece piece) {
   }
 }
 
+/* Within each 128-bit lane, 4 outputs x 4 inputs to 4 inputs x 4 outputs. */
+static inline __m512i int8_transpose_lanes(__m512i weights) {
+  const __m128i bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm512_shuffle_epi8(weights, _mm512_broadcast_i32x4(bytes));
+}
+
+/* One row. Lane n of a vector [16 outputs][4 inputs] meets outputs 4n ... 4n + 3 of q; lanes are added at the end. */
+static void int8_row_across(const uint8_t *q, Int8Source source, const int32_t *start, int32_t *totals) {
+  const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  const int64_t ahead = INT8_RUNS_AHEAD * source.stride;
+  __m512i total[INT8_PANEL / 4];
+#pragma GCC unroll 16
+  for (int c = 0; c < INT8_PANEL / 4; c++) total[c] = _mm512_setzero_si512();
+  for (int64_t run = 0; run < source.runs; run++) {
+    const int8_t *from = source.first + run * source.stride;
+    __m512i operand = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)(q + 16 * run)));
+    operand = _mm512_permutexvar_epi32(spread, operand);
+#pragma GCC unroll 16
+    for (int c = 0; c < INT8_PANEL / 4; c++) {
+      __builtin_prefetch(from + ahead + 64 * c, 0, 3);
+      total[c] = int8_dot_quads(total[c], operand, int8_transpose_lanes(_mm512_loadu_si512(from + 64 * c)));
+    }
+  }
+#pragma GCC unroll 16
+  for (int c = 0; c < INT8_PANEL / 4; c++) {
+    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(total[c]), _mm512_extracti64x4_epi64(total[c], 1));
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    sum = _mm_add_epi32(sum, _mm_loadu_si128((const __m128i *)(start + 4 * c)));
+    _mm_storeu_si128((__m128i *)(totals + 4 * c), sum);
+  }
+}
+
 /* 16 outputs x 16 inputs, as four vectors [16 outputs][4 inputs], to four vectors [16 inputs][4 outputs]. */
 static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t to_stride) {
-  const __m512i bytes = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   __m512i a = _mm512_loadu_si512(from), b = _mm512_loadu_si512(from + 64);
   __m512i c = _mm512_loadu_si512(from + 128), d = _mm512_loadu_si512(from + 192);
   __m512i ab_even = _mm512_shuffle_i32x4(a, b, 0x88), ab_odd = _mm512_shuffle_i32x4(a, b, 0xdd);
   __m512i cd_even = _mm512_shuffle_i32x4(c, d, 0x88), cd_odd = _mm512_shuffle_i32x4(c, d, 0xdd);
-  _mm512_storeu_si512(to, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_even, cd_even, 0x88), bytes));
-  _mm512_storeu_si512(to + to_stride, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88), bytes));
-  _mm512_storeu_si512(to + 2 * to_stride, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_even, cd_even, 0xdd), bytes));
-  _mm512_storeu_si512(to + 3 * to_stride, _mm512_shuffle_epi8(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd), bytes));
+  _mm512_storeu_si512(to, int8_transpose_lanes(_mm512_shuffle_i32x4(ab_even, cd_even, 0x88)));
+  _mm512_storeu_si512(to + to_stride, int8_transpose_lanes(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88)));
+  _mm512_storeu_si512(to + 2 * to_stride, int8_transpose_lanes(_mm512_shuffle_i32x4(ab_even, cd_even, 0xdd)));
+  _mm512_storeu_si512(to + 3 * to_stride, int8_transpose_lanes(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd)));
 }
 
 #else
@@ -121,6 +163,16 @@ static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t
     for (int input = 0; input < 16; input++)
       for (int j = 0; j < 4; j++)
         to[quad * to_stride + 4 * input + j] = from[input / 4 * 64 + (4 * quad + j) * 4 + input % 4];
+}
+
+static void int8_row_across(const uint8_t *q, Int8Source source, const int32_t *start, int32_t *totals) {
+  memmove(totals, start, INT8_PANEL * sizeof *totals);
+  for (int64_t run = 0; run < source.runs; run++)
+    for (int quad = 0; quad < INT8_PANEL / 4; quad++)
+      for (int output = 0; output < 16; output++)
+        for (int j = 0; j < 4; j++)
+          totals[4 * quad + j] +=
+              q[16 * run + output] * source.first[run * source.stride + quad * 64 + 4 * output + j];
 }
 
 #endif
@@ -160,7 +212,8 @@ static void int8_tiles(const Int8Tile *tile, const uint8_t *top, const uint8_t *
 }
 
 /* One tile of rows, two of columns. */
-static void int8_half_tiles(const Int8Tile *tile, const uint8_t *q, int64_t q_stride, Int8Piece piece, int pair) {
+static void int8_half_tiles(const Int8Tile *tile, const uint8_t *q, int64_t q_stride, Int8Piece piece,
+                            int pair) {
   const int8_t *left = piece.weights + pair * piece.group_bytes, *right = left + piece.group_bytes;
   const int32_t *start = tile->start + pair * 16;
   int32_t *totals = tile->totals + pair * 16;
@@ -197,9 +250,7 @@ static void int8_dot(int rows, const Int8Tile *tile, Int8Piece piece) {
 #elif defined(PATH_AVX512)
 
 #define INT8_TILE INT8_BLOCK
-#ifndef INT8_CHUNK
 #define INT8_CHUNK 576
-#endif
 static void int8_begin(void) {}
 #define int8_dot int8_dot_block
 
@@ -258,7 +309,7 @@ static void int8_dot(int rows, const Int8Tile *tile, Int8Piece piece) {
 
 #else
 
-/* In float32, which every machine multiplies well: a chunk's sums stay below 512 * 255 * 128 < 2^24 and so are exact. */
+/* In float32, which every machine multiplies well: sums of a chunk stay below 512 * 255 * 128 < 2^24, so are exact. */
 #define INT8_TILE 48
 #define INT8_CHUNK 512
 #define INT8_BLOCK 3     /* rows of a block */
@@ -338,19 +389,13 @@ static int64_t int8_row_blocks(const Int8Job *job) {
   return int8_larger(1, int8_larger(by_cache, by_tasks));
 }
 
-/* Where the weights [64 columns][chunk] of a panel from depth `from` are packed: `runs` of contiguous bytes. */
-typedef struct {
-  const int8_t *first;
-  int64_t runs, run_bytes, stride, depth;
-} Int8Source;
-
 static Int8Source int8_source(const Int8Job *job, int64_t panel, int64_t from) {
   int64_t depth = int8_smaller(job->chunk, job->depth - from);
-  int64_t stride = round_up(job->product->in, DEPTH_STEP) * COLUMN_STEP; /* bytes of one group of 16 outputs */
+  int64_t stride = round_up(job->product->in, DEPTH_STEP) * COLUMN_STEP; /* bytes of a group of 16 outputs */
   const int8_t *packed = job->product->packed;
   if (job->backward)
-    return (Int8Source){packed + from / 16 * stride + panel * INT8_GROUPS * 256, depth / 16, INT8_GROUPS * 256, stride,
-                        depth};
+    return (Int8Source){packed + from / 16 * stride + panel * INT8_GROUPS * 256, depth / 16, INT8_GROUPS * 256,
+                        stride, depth};
   return (Int8Source){packed + panel * INT8_GROUPS * stride + from * 16, INT8_GROUPS, depth * 16, stride, depth};
 }
 
@@ -359,15 +404,18 @@ static Int8Piece int8_piece(const Int8Job *job, Int8Source source) {
   if (!job->backward) return (Int8Piece){source.first, source.stride, source.depth};
   int64_t group_bytes = source.depth * 16;
   int8_t *to = scratch(INT8_SCRATCH_PANEL, INT8_PANEL * INT8_CHUNK);
-  for (int64_t run = 0; run < source.runs; run++)
+  for (int64_t run = 0; run < source.runs; run++) {
+    const int8_t *from = source.first + run * source.stride;
+    for (int line = 0; line < INT8_GROUPS * 4; line++)
+      __builtin_prefetch(from + INT8_RUNS_AHEAD * source.stride + 64 * line, 0, 3);
     for (int group = 0; group < INT8_GROUPS; group++)
-      int8_transpose_square(source.first + run * source.stride + group * 256, to + group * group_bytes + run * 256, 64);
+      int8_transpose_square(from + group * 256, to + group * group_bytes + run * 256, 64);
+  }
   return (Int8Piece){to, group_bytes, source.depth};
 }
 
 /* Asks for part `part` of `parts` of the weights that come next, so that they are near when their turn comes. */
 static void int8_prefetch(Int8Source next, int64_t part, int64_t parts) {
-#ifndef NO_PW
   int64_t line = next.depth * part / parts, count = next.depth * (part + 1) / parts - line;
   int64_t in_run = next.run_bytes / 64, at = line % in_run;
   const int8_t *run = next.first + line / in_run * next.stride;
@@ -375,7 +423,6 @@ static void int8_prefetch(Int8Source next, int64_t part, int64_t parts) {
     __builtin_prefetch(run + at * 64, 0, 2);
     if (++at == in_run) at = 0, run += next.stride;
   }
-#endif
 }
 
 /* y[columns] = addend + totals * (row_scale * column_scale) */
@@ -412,7 +459,8 @@ static void int8_columns(const Int8Job *job, int64_t panel, Int8Columns *columns
   }
 }
 
-static void int8_finish(const Int8Job *job, const Int8Columns *columns, int64_t row, int rows, const int32_t *totals) {
+static void int8_finish(const Int8Job *job, const Int8Columns *columns, int64_t row, int rows,
+                        const int32_t *totals) {
   const Int8Product *p = job->product;
   for (int r = 0; r < rows; r++) {
     int64_t at = (row + r) * job->width + columns->first;
@@ -428,14 +476,17 @@ static void int8_task(void *argument, size_t index) {
   int64_t panel = index % job->panels, block = index / job->panels;
   int64_t first = p->rows * block / job->blocks, rows = p->rows * (block + 1) / job->blocks - first;
   int64_t tiles = (rows + INT8_TILE - 1) / INT8_TILE;
+  int across = job->backward && rows == 1;
   int32_t *totals = scratch(INT8_SCRATCH_TOTALS, (tiles + 1) * INT8_TILE * INT8_PANEL * sizeof *totals);
   Int8Columns columns;
   int8_columns(job, panel, &columns);
   int8_begin();
   for (int64_t from = 0; from < job->depth; from += job->chunk) {
     int last = from + job->chunk >= job->depth;
-    Int8Piece piece = int8_piece(job, int8_source(job, panel, from));
-    Int8Source next = last ? int8_source(job, (panel + 1) % job->panels, 0) : int8_source(job, panel, from + job->chunk);
+    Int8Source source = int8_source(job, panel, from);
+    Int8Piece piece = across ? (Int8Piece){0} : int8_piece(job, source);
+    Int8Source next = last ? int8_source(job, (panel + 1) % job->panels, 0)
+                           : int8_source(job, panel, from + job->chunk);
     for (int64_t r = 0; r < rows; r += INT8_TILE) {
       int count = (int)int8_smaller(INT8_TILE, rows - r);
       Int8Tile tile = {.q = p->q + (first + r) * job->depth + from, .q_stride = job->depth};
@@ -446,7 +497,8 @@ static void int8_task(void *argument, size_t index) {
       tile.y = last ? p->y + (first + r) * job->width + columns.first : NULL;
       tile.y_stride = job->width;
       if (tiles > 1) int8_prefetch(next, r / INT8_TILE, tiles);
-      int8_dot(count, &tile, piece);
+      if (across) int8_row_across(tile.q, source, tile.start, tile.totals);
+      else int8_dot(count, &tile, piece);
       if (last) int8_finish(job, &columns, first + r, count, tile.totals);
     }
   }
