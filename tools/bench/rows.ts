@@ -50,23 +50,22 @@ export function padTokenOf(tokenizer: Tokenizer): number {
 }
 
 /**
- * Rows of exactly `length` tokens: examples one after another, cut where a row is full. Attention goes over the whole
- * row, so that both sides do the same work.
+ * Rows of exactly `length` tokens: examples one after another, cut where a row is full; a row without a label is left
+ * out, as it has no loss. Attention goes over the whole row, so that both sides do the same work.
  *
  * @throws Error when the examples do not suffice
  */
 export function fullRows(rows: readonly Row[], length: number, count: number): Row[] {
   const inputIds = rows.flatMap((row) => row.inputIds);
   const labels = rows.flatMap((row) => row.labels);
-  if (inputIds.length < length * count) {
-    throw new Error(
-      `${count} rows of ${length} tokens asked for, the examples have ${inputIds.length} tokens`,
-    );
-  }
-  return Array.from({ length: count }, (_, index) => ({
+  const full = Array.from({ length: Math.floor(inputIds.length / length) }, (_, index) => ({
     inputIds: inputIds.slice(index * length, (index + 1) * length),
     labels: labels.slice(index * length, (index + 1) * length),
-  }));
+  })).filter((row) => labelCount(row) > 0);
+  if (full.length < count) {
+    throw new Error(`${count} rows of ${length} tokens asked for, the examples fill ${full.length}`);
+  }
+  return full.slice(0, count);
 }
 
 /** Consecutive rows as micro-batches of `batchSize`. */
@@ -101,8 +100,4 @@ export const tokenCount = (batches: readonly Batch[]): number =>
   batches.reduce((total, { lengths }) => total + lengths.reduce((sum, each) => sum + each, 0), 0);
 
 /** Positions that carry loss: a label in the first column is nobody's next token. */
-export const labelCount = (batch: Batch): number =>
-  batch.labels.reduce(
-    (total, labels) => total + labels.slice(1).filter((label) => label !== IGNORED).length,
-    0,
-  );
+const labelCount = ({ labels }: Row): number => labels.slice(1).filter((label) => label !== IGNORED).length;

@@ -26,6 +26,9 @@ export interface TrainBenchResults {
 
 const GIB = 2 ** 30;
 
+/** Processes that want to run before the benchmark begins, over a minute. */
+const BUSY = 0.5;
+
 /** The figures by the names that the project's targets have; null for what was not measured. */
 export function toSummary(results: TrainBenchResults): Record<string, unknown> {
   const { speeds, hasSpeed, real, curves, machine, peaks, operators } = results;
@@ -105,6 +108,9 @@ export function formatReport(results: TrainBenchResults): string {
         .join(", ")}`,
       `data      ${results.dataOrigin}`,
       `ours      ${results.precision}, ${results.threads} threads (this build has ${results.precisions.join(", ")})`,
+      ...(machine.load > BUSY
+        ? ["other processes keep this machine busy: the figures are worth little"]
+        : []),
       ...(results.isQuick ? ["a quick run: to see that it works, not to measure"] : []),
     ],
     peaks && formatPeaks(peaks),

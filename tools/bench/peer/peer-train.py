@@ -5,10 +5,12 @@ What libraries print goes to standard error; standard output carries the answers
 
 import gc
 import json
+import math
 import os
 import platform
 import sys
 import time
+import warnings
 
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -16,6 +18,9 @@ os.dup2(2, 1)
 import peft  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
+
+warnings.simplefilter("ignore", FutureWarning)
+transformers.utils.logging.disable_progress_bar()
 
 
 def answer(value):
@@ -58,6 +63,8 @@ class Training:
             started = time.perf_counter()
             losses.append(self.step(batch))
             seconds.append(time.perf_counter() - started)
+            if not math.isfinite(losses[-1]):
+                raise ValueError(f"the loss of step {len(losses)} is {losses[-1]}")
         return {"seconds": seconds, "losses": losses}
 
 
