@@ -26,7 +26,7 @@ export {
   fullLoss,
   type LossEvaluator,
 } from "./fine-tune.ts";
-export { loraLinear } from "./linear.ts";
+export { type LoraLinearOptions, loraLinear } from "./linear.ts";
 export { createMerger, type Merger } from "./merge.ts";
 export {
   countLabels,

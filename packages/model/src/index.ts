@@ -30,6 +30,8 @@ export {
 } from "./language-model.ts";
 export { type Linear, linear } from "./layers/linear.ts";
 export { type LlamaOptions, llamaHead, llamaHidden, llamaLogits, type Parameters } from "./llama.ts";
+export { type RotatedCheckpoint, rotateCheckpoint } from "./rotate.ts";
+export type { Coordinates } from "./rotate-coordinates.ts";
 export type { IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
 export {
   createTokenizer,

@@ -134,7 +134,8 @@ export function createLanguageModel(
     }),
   );
   const runtime = { config, rotaryTables, dtype, device } as const;
-  const programOptions = { dtype, ...(options.linear && { linear: options.linear }) } as const;
+  const { linear, hadamard = false } = options;
+  const programOptions = { dtype, hadamard, ...(linear && { linear }) } as const;
   const decoder = async () =>
     createCachedDecoder({
       ...runtime,

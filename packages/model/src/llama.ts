@@ -26,6 +26,8 @@ export interface LlamaOptions {
   readonly linear?: Linear;
   /** Keeps for a gradient only what enters each layer and computes the rest again; see `checkpoint`. Default false. */
   readonly checkpointLayers?: boolean;
+  /** Multiplies what `down_proj` reads by blocks of a Hadamard matrix, as rotated weights expect. Default false. */
+  readonly hadamard?: boolean;
 }
 
 /** Rows of one sequence or of several packed ones. */
@@ -149,7 +151,7 @@ function decoder(
   config: LlamaConfig,
   params: Parameters,
   inputIds: Tracer,
-  { linear = plainLinear, checkpointLayers = false }: LlamaOptions,
+  { linear = plainLinear, checkpointLayers = false, hadamard = false }: LlamaOptions,
   attend: Attend,
 ): Tracer {
   const eps = config.rmsNormEps;
@@ -167,6 +169,7 @@ function decoder(
       gate: project(at("mlp.gate_proj")),
       up: project(at("mlp.up_proj")),
       down: project(at("mlp.down_proj")),
+      hadamard,
     });
     return add(attended, fed);
   };
