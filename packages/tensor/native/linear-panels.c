@@ -14,7 +14,7 @@
 #define PANEL_BLOCK 32 /* inputs that share a scale; depths are unpacked in multiples of it */
 #define PANEL_INLINE static inline __attribute__((always_inline))
 
-/* Rows of a register tile (two vectors wide), and the rows up to which weights go straight to registers. */
+/* Rows of a register tile (two vectors wide), and of those that take weights straight from registers. */
 #if defined(PATH_AVX512) || defined(__aarch64__)
 #define PANEL_ROWS 12
 #define PANEL_FEW_ROWS 4
@@ -25,10 +25,15 @@
 #ifdef PATH_AMX
 #define PANEL_TILE_ROWS 32
 #define PANEL_DEPTH 1024
+#define PANEL_SHORT_DEPTH PANEL_DEPTH
+#define PANEL_DIRECT_ROWS PANEL_FEW_ROWS
 #else
 #define PANEL_TILE_ROWS PANEL_ROWS
 #define PANEL_DEPTH 512
+#define PANEL_SHORT_DEPTH 64 /* for so few rows that writing and reading the panel counts: it stays in the first cache */
+#define PANEL_DIRECT_ROWS (4 * PANEL_FEW_ROWS) /* rows up to which that is done, PANEL_FEW_ROWS at a time */
 #endif
+#define PANEL_SHORT_ROWS 24
 /* Rows that one task takes, and rows that are prepared at once. */
 #define PANEL_TASK_ROWS 512
 #define PANEL_CHUNK_ROWS 1024
@@ -426,7 +431,8 @@ static size_t panel_divide(PanelWork *work) {
 }
 
 static void panel_many_rows(PanelWork *work, const Parallel *parallel) {
-  int64_t slices = (work->depth + PANEL_DEPTH - 1) / PANEL_DEPTH, rows = work->product->rows;
+  int64_t rows = work->product->rows, largest = rows <= PANEL_SHORT_ROWS ? PANEL_SHORT_DEPTH : PANEL_DEPTH;
+  int64_t slices = (work->depth + largest - 1) / largest;
   work->slice = round_up((work->depth + slices - 1) / slices, PANEL_BLOCK);
   for (int64_t start = 0; start < rows; start += PANEL_CHUNK_ROWS) {
     work->row_start = start;
@@ -441,10 +447,11 @@ static void panel_many_rows(PanelWork *work, const Parallel *parallel) {
 /* ---- a few rows forward --------------------------------------------------------------------------------------------- */
 
 /* One vector of outputs in each of two groups: sums[r][group] for `rows` rows. */
-PANEL_INLINE void panel_few_bfloat16(int rows, const PanelWork *work, int64_t column, int lane,
+PANEL_INLINE void panel_few_bfloat16(int rows, const PanelWork *work, int64_t row, int64_t column, int lane,
                                      Floats sums[PANEL_FEW_ROWS][2]) {
   const PanelProduct *p = work->product;
   int64_t depth = round_up(p->in, PANEL_BLOCK);
+  const float *x = work->x + row * depth;
   const uint32_t *first = panel_bfloat16_at(p, column, 0) + lane;
   const uint32_t *second = panel_bfloat16_at(p, column + PANEL_GROUP, 0) + lane;
   Floats odd[PANEL_FEW_ROWS][2];
@@ -453,7 +460,7 @@ PANEL_INLINE void panel_few_bfloat16(int rows, const PanelWork *work, int64_t co
     Ints a = panel_words(first), b = panel_words(second);
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
-      Floats x0 = splat(work->x[r * depth + d]), x1 = splat(work->x[r * depth + d + 1]);
+      Floats x0 = splat(x[r * depth + d]), x1 = splat(x[r * depth + d + 1]);
       sums[r][0] += x0 * panel_low_half(a);
       sums[r][1] += x0 * panel_low_half(b);
       odd[r][0] += x1 * panel_high_half(a);
@@ -465,13 +472,13 @@ PANEL_INLINE void panel_few_bfloat16(int rows, const PanelWork *work, int64_t co
 }
 
 /* The sums of x times the nibbles of a block are taken first, then scaled; the minimum meets the sum of x. */
-PANEL_INLINE void panel_few_int4(int rows, const PanelWork *work, int64_t column, int lane,
+PANEL_INLINE void panel_few_int4(int rows, const PanelWork *work, int64_t row, int64_t column, int lane,
                                  Floats sums[PANEL_FEW_ROWS][2]) {
   const PanelProduct *p = work->product;
   int64_t blocks = p->in / PANEL_BLOCK;
   for (int r = 0; r < rows; r++) sums[r][0] = sums[r][1] = (Floats){};
   for (int64_t block = 0; block < blocks; block++) {
-    const float *x = work->x + block * PANEL_BLOCK;
+    const float *x = work->x + row * p->in + block * PANEL_BLOCK;
 #pragma GCC unroll 2
     for (int g = 0; g < 2; g++) {
       const uint32_t *from = panel_int4_at(p, column + g * PANEL_GROUP, block * PANEL_BLOCK) + lane;
@@ -493,37 +500,40 @@ PANEL_INLINE void panel_few_int4(int rows, const PanelWork *work, int64_t column
       int64_t at = panel_block_at(p, column + g * PANEL_GROUP, block * PANEL_BLOCK) + lane;
       Floats scale = load_float16(p->scales + at), minimum = load_float16(p->minimums + at);
       for (int r = 0; r < rows; r++)
-        sums[r][g] += (low[r] + high[r]) * scale + minimum * splat(work->sums[r * blocks + block]);
+        sums[r][g] += (low[r] + high[r]) * scale + minimum * splat(work->sums[(row + r) * blocks + block]);
     }
   }
 }
 
-PANEL_INLINE void panel_few_columns(int rows, const PanelWork *work, int64_t column) {
+/* Rows from `row` on, columns from `column` on. */
+PANEL_INLINE void panel_few_columns(int rows, const PanelWork *work, int64_t row, int64_t column) {
   const PanelProduct *p = work->product;
   Floats sums[PANEL_FEW_ROWS][2];
   float whole[PANEL_FEW_ROWS * PANEL_COLUMNS];
   for (int lane = 0; lane < PANEL_GROUP; lane += LANES) {
-    if (p->format == WEIGHTS_BFLOAT16) panel_few_bfloat16(rows, work, column, lane, sums);
-    else panel_few_int4(rows, work, column, lane, sums);
+    if (p->format == WEIGHTS_BFLOAT16) panel_few_bfloat16(rows, work, row, column, lane, sums);
+    else panel_few_int4(rows, work, row, column, lane, sums);
     for (int r = 0; r < rows; r++)
       for (int g = 0; g < 2; g++) store(whole + r * PANEL_COLUMNS + g * PANEL_GROUP + lane, sums[r][g]);
   }
-  panel_add(whole, rows, panel_min(p->out - column, PANEL_COLUMNS), p->addend ? p->addend + column : NULL,
-            p->y + column, p->out);
+  int64_t at = row * p->out + column;
+  panel_add(whole, rows, panel_min(p->out - column, PANEL_COLUMNS), p->addend ? p->addend + at : NULL, p->y + at,
+            p->out);
 }
 
 static void panel_few_task(void *argument, size_t index) {
   const PanelWork *work = argument;
   int64_t column = (int64_t)index * work->task_columns;
   int64_t stop = panel_min(column + work->task_columns, work->columns);
-  for (; column < stop; column += PANEL_COLUMNS) switch (work->product->rows) {
-      case 1: panel_few_columns(1, work, column); break;
-      case 2: panel_few_columns(2, work, column); break;
+  for (; column < stop; column += PANEL_COLUMNS)
+    for (int64_t row = 0; row < work->row_stop; row += PANEL_FEW_ROWS) switch (work->row_stop - row) {
+        case 1: panel_few_columns(1, work, row, column); break;
 #if PANEL_FEW_ROWS > 2
-      case 3: panel_few_columns(3, work, column); break;
-      case 4: panel_few_columns(4, work, column); break;
+        case 2: panel_few_columns(2, work, row, column); break;
+        case 3: panel_few_columns(3, work, row, column); break;
 #endif
-    }
+        default: panel_few_columns(PANEL_FEW_ROWS, work, row, column);
+      }
 }
 
 /* x padded with zeros to whole blocks, followed by the sums of its blocks. */
@@ -549,7 +559,7 @@ static void panel_few_rows(PanelWork *work, const Parallel *parallel) {
 static void panel_forward(const PanelProduct *p, const Parallel *parallel) {
   PanelWork work = {.product = p, .unpack = panel_unpack[p->format][0], .depth = p->in, .columns = p->out};
   if (p->rows == 0) return;
-  if (p->rows <= PANEL_FEW_ROWS) panel_few_rows(&work, parallel);
+  if (p->rows <= PANEL_DIRECT_ROWS) panel_few_rows(&work, parallel);
   else panel_many_rows(&work, parallel);
 }
 
