@@ -1,4 +1,4 @@
-import { dim, evaluate, spec, Tensor, trace, weight } from "@flacuna/tensor";
+import { constant, dim, evaluate, spec, Tensor, trace, weight } from "@flacuna/tensor";
 import { describe, expect, it } from "vitest";
 import { type LlamaConfig, llamaParameterShapes } from "./config.ts";
 import { TOY, toyWeights } from "./fixtures/toy-model.ts";
@@ -27,11 +27,12 @@ const ids = (rows: readonly (readonly number[])[]) =>
 function logits(
   rows: readonly (readonly number[])[],
   config = TOY,
-  options: LlamaOptions = {},
+  { starts, ...options }: LlamaOptions & { readonly starts?: readonly number[] } = {},
 ): number[][][] {
+  const packing = () => starts && constant(Tensor.fromArray("int32", [1, starts.length], starts));
   const program = trace(
-    (inputIds) => llamaLogits(config, parameters(config), { inputIds }, options),
-    [spec("int64", [B, T])],
+    (inputIds) => llamaLogits(config, parameters(config), { inputIds, starts: packing() }, options),
+    [spec("int64", starts ? [1, starts.length] : [B, T])],
   );
   const tensor = evaluate(program, [ids(rows)], config === TOY ? WEIGHTS : toyWeights(config)) as Tensor;
   const numbers = tensor.toNumbers();
@@ -60,6 +61,15 @@ describe("llamaLogits()", () => {
     ];
     const batch = logits(rows);
     for (const [b, row] of rows.entries()) expectClose(batch[b]!.flat(), logits([row])[0]!.flat());
+  });
+
+  it("gives a packed sequence what it gets alone, whatever its neighbours", () => {
+    const starts = [0, 0, 0, 3, 3, 3, 6, 6];
+    const [packed] = logits([[1, 5, 6, 1, 9, 2, 1, 7]], TOY, { starts });
+    const [others] = logits([[3, 3, 8, 1, 9, 2, 4, 4]], TOY, { starts });
+    const [alone] = logits([[1, 9, 2]]);
+    expectClose(packed!.slice(3, 6).flat(), alone!.flat());
+    expect(others!.slice(3, 6)).toEqual(packed!.slice(3, 6));
   });
 
   it("depends on the order of the tokens", () => {
