@@ -12,6 +12,7 @@ describe("collate()", () => {
       inputIds: BigInt64Array.of(1n, 7n, 2n, 1n, 0n, 0n),
       labels: BigInt64Array.of(-100n, 7n, 2n, -100n, 0n, -100n),
       attentionMask: BigInt64Array.of(1n, 1n, 1n, 1n, 0n, 0n),
+      starts: Int32Array.of(0, 0, 0, 0, 0, 2),
       batchSize: 2,
       sequenceLength: 3,
     });
@@ -22,6 +23,12 @@ describe("collate()", () => {
     expect(batch.sequenceLength).toBe(4);
     expect([...batch.inputIds.subarray(4)]).toEqual([1n, 0n, 9n, 9n]);
     expect([...batch.attentionMask.subarray(4)]).toEqual([1n, 1n, 0n, 0n]);
+  });
+
+  it("keeps the starts of a packed row and makes each padding a document of its own", () => {
+    const packed = { ...rows[0]!, starts: Int32Array.of(0, 1, 1) };
+    const { starts } = collate([packed, rows[1]!], { padTokenId: 0, padToMultipleOf: 5 });
+    expect([...starts]).toEqual([0, 1, 1, 3, 4, 0, 0, 2, 3, 4]);
   });
 
   it("refuses no rows", () => {

@@ -11,6 +11,8 @@ export interface TokenBatch {
   readonly labels: BigInt64Array;
   /** 1 where the id is not the padding id, else 0. */
   readonly attentionMask: BigInt64Array;
+  /** Where in its row each token's document begins: 0 unless rows are packed, and a document of its own for padding. */
+  readonly starts: Int32Array;
   /** B */
   readonly batchSize: number;
   /** T */
@@ -41,13 +43,15 @@ export function collate(rows: readonly TokenizedRow[], options: CollateOptions):
   const inputIds = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(padTokenId));
   const labels = new BigInt64Array(batchSize * sequenceLength).fill(BigInt(IGNORE_INDEX));
   const attentionMask = new BigInt64Array(batchSize * sequenceLength);
+  const starts = Int32Array.from(inputIds, (_, index) => index % sequenceLength);
   for (const [b, row] of rows.entries()) {
     const start = b * sequenceLength;
     for (let t = 0; t < row.inputIds.length; t++) {
       inputIds[start + t] = BigInt(row.inputIds[t]!);
       labels[start + t] = BigInt(row.labels[t]!);
       if (row.inputIds[t] !== padTokenId) attentionMask[start + t] = 1n;
+      starts[start + t] = row.starts?.[t] ?? 0;
     }
   }
-  return { inputIds, labels, attentionMask, batchSize, sequenceLength };
+  return { inputIds, labels, attentionMask, starts, batchSize, sequenceLength };
 }

@@ -38,6 +38,7 @@ export {
   type WeightedMixtureState,
 } from "./mixture.ts";
 export { type SampleOrder, type SampleOrderOptions, sampleOrder } from "./order.ts";
+export { type PackOptions, packRows } from "./pack.ts";
 export { numpyPermutation } from "./random/numpy-permutation.ts";
 export {
   type ReadInstructionOptions,

@@ -5,6 +5,8 @@ import { DataError } from "./errors.ts";
 export interface TokenizedRow {
   readonly inputIds: Int32Array;
   readonly labels: Int32Array;
+  /** Where each token's document begins in the row, when the row holds several; see `packRows`. */
+  readonly starts?: Int32Array;
 }
 
 /** Rows by number. */
