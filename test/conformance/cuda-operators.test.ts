@@ -1,5 +1,5 @@
 // Every operator that programs become has a kernel on CUDA, so nothing of a hot path falls back to the host.
-import { adapterLoss, createAdapter, FLACUNA_LORA, SUPERVISED_BATCH } from "@flacuna/lora";
+import { adapterLoss, createAdapter, FLACUNA_LORA, type LossOptions, SUPERVISED_BATCH } from "@flacuna/lora";
 import { type LlamaConfig, llamaParameterShapes, parseLlamaConfig } from "@flacuna/model";
 import * as ops from "@flacuna/tensor";
 import { dim, type Program, spec, type Tracer, trace, weight } from "@flacuna/tensor";
@@ -28,12 +28,12 @@ const config: LlamaConfig = parseLlamaConfig({
 });
 
 /** Loss, gradient, clipping and guarded AdamW of an adapter, as one program. */
-function trainingStep(): Program {
+function trainingStep(options: LossOptions = {}): Program {
   const shapes = llamaParameterShapes(config);
   const { tensors } = createAdapter(shapes, FLACUNA_LORA, { seed: 1 });
   const adapter = ops.mapTree(tensors, ops.isTensor, ({ dtype, shape }) => spec(dtype, shape));
   const optimizer = ops.adamW({ weightDecay: 0.01 });
-  const loss = adapterLoss(config, FLACUNA_LORA, true) as unknown as (
+  const loss = adapterLoss(config, FLACUNA_LORA, true, options) as unknown as (
     at: unknown,
     data: unknown,
     seed: Tracer,
@@ -122,6 +122,14 @@ describe("CUDA has a kernel for every operator of", () => {
   it("a training step with adapters and dropout in float32", () => {
     expect(findGaps(trainingStep())).toEqual([]);
   });
+
+  it.each(["float16", "bfloat16"] as const)(
+    "a training step that recomputes its layers, with frozen weights in %s",
+    (dtype) => {
+      const program = ops.toHalf(trainingStep({ recompute: true }), dtype);
+      expect(findGaps(program)).toEqual([]);
+    },
+  );
 
   it("a decoding step in float16", () => expect(findGaps(decodingStep("float16"))).toEqual([]));
 });

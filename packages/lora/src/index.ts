@@ -25,6 +25,7 @@ export {
   type FineTuneOptions,
   fullLoss,
   type LossEvaluator,
+  type LossOptions,
 } from "./fine-tune.ts";
 export { type LoraLinearOptions, loraLinear } from "./linear.ts";
 export { createMerger, type Merger } from "./merge.ts";

@@ -88,10 +88,14 @@ export {
 export { type AdamWOptions, type AdamWState, adamW, type Optimizer, parameterCount } from "./optim/adamw.ts";
 export { clipByNorm, globalNorm } from "./optim/clip.ts";
 export { constantSchedule, type Schedule, warmupCosine } from "./optim/schedule.ts";
+export { toHalf } from "./precision/half.ts";
+export { type Precision, partPath } from "./precision/parts.ts";
 export { type Equation, formatProgram, type NamedVar, type Program, type Var } from "./program.ts";
 export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
+export { type KernelStatus, kernelStatus, useKernelPath } from "./runtime/kernels.ts";
 export type { Device } from "./runtime/session.ts";
 export { Value } from "./runtime/value.ts";
+export type { HalfDType } from "./saved-activations.ts";
 export { addDims, type Dim, dim, formatShape, mulDims, type Shape, SymbolicDim, subDims } from "./shape.ts";
 export { elementCount, scalar, Tensor } from "./tensor.ts";
 export { isTensorSpec, isTracer, spec, Tracer, trace } from "./trace.ts";
@@ -104,4 +108,4 @@ export {
   type TrainerState,
 } from "./train/trainer.ts";
 export { flatten, type MapTree, mapTree, type Tree } from "./tree.ts";
-export { type StoredWeight, type WeightSource, weightsFrom } from "./weights.ts";
+export { type StoredBlocks, type StoredWeight, type WeightSource, weightsFrom } from "./weights.ts";
