@@ -156,6 +156,49 @@ static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t
   _mm512_storeu_si512(to + 3 * to_stride, int8_transpose_lanes(_mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd)));
 }
 
+#elif defined(PATH_AVX2)
+
+/* 4 outputs x 4 inputs to 4 inputs x 4 outputs. */
+static inline __m128i int8_transpose_lane(const int8_t *from) {
+  const __m128i bytes = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)from), bytes);
+}
+
+static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t to_stride) {
+  for (int inputs = 0; inputs < 4; inputs++)
+    for (int outputs = 0; outputs < 4; outputs++)
+      _mm_storeu_si128((__m128i *)(to + outputs * to_stride + 16 * inputs),
+                       int8_transpose_lane(from + 64 * inputs + 16 * outputs));
+}
+
+/* Sums of neighbouring pairs: left gives results 0 ... 3, right 4 ... 7. */
+static inline __m256i int8_add_pairs(__m256i left, __m256i right) {
+  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(left, right), 0xd8);
+}
+
+/* One row, in halves of 32 columns: 8 totals of 4 columns, each the sum of two. */
+static void int8_row_across(const uint8_t *q, Int8Source source, const int32_t *start, int32_t *totals) {
+  for (int half = 0; half < INT8_PANEL; half += 32) {
+    __m256i total[8] = {};
+    for (int64_t k = 0; k < source.depth; k += 4) {
+      const int8_t *from = source.first + k / 16 * source.stride + k % 16 * 4 + half * 16;
+      int32_t quad;
+      memcpy(&quad, q + k, 4);
+      __m256i operand = _mm256_broadcastq_epi64(_mm_cvtepu8_epi16(_mm_cvtsi32_si128(quad)));
+#pragma GCC unroll 8
+      for (int c = 0; c < 8; c++) {
+        __m256i weights = _mm256_cvtepi8_epi16(int8_transpose_lane(from + 64 * c));
+        total[c] = _mm256_add_epi32(total[c], _mm256_madd_epi16(operand, weights));
+      }
+    }
+    for (int c = 0; c < 8; c += 2) {
+      __m256i before = _mm256_loadu_si256((const __m256i *)(start + half + 4 * c));
+      __m256i sum = _mm256_add_epi32(before, int8_add_pairs(total[c], total[c + 1]));
+      _mm256_storeu_si256((__m256i *)(totals + half + 4 * c), sum);
+    }
+  }
+}
+
 #else
 
 static inline void int8_transpose_square(const int8_t *from, int8_t *to, int64_t to_stride) {
@@ -259,11 +302,6 @@ static void int8_begin(void) {}
 #define INT8_TILE 4
 #define INT8_CHUNK 512
 static void int8_begin(void) {}
-
-/* Sums of neighbouring pairs: left gives results 0 ... 3, right 4 ... 7. */
-static inline __m256i int8_add_pairs(__m256i left, __m256i right) {
-  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(left, right), 0xd8);
-}
 
 /* `rows` rows by 8 columns; operand is q widened to 16 bits, [rows][depth]: vpmaddwd is exact, vpmaddubsw is not. */
 static inline __attribute__((always_inline)) void int8_block(const int rows, const int16_t *operand, int64_t depth,

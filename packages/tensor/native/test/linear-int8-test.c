@@ -92,7 +92,7 @@ static void check_not_a_number(const Kernels *kernels) {
 static void check_path(const Kernels *kernels) {
   const int64_t shapes[][3] = {{1, 1, 1},     {1, 64, 64},    {2, 65, 63},     {6, 576, 192},   {7, 100, 130},
                                {17, 1088, 5}, {33, 5, 1090},  {40, 128, 128},  {31, 513, 66},   {300, 70, 65},
-                               {64, 192, 64}, {520, 64, 200}, {48, 1025, 33}};
+                               {64, 192, 64}, {520, 64, 200}, {48, 1025, 33}, {1, 65, 1300},  {2, 1300, 65}};
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
     for (int backward = 0; backward < 2; backward++)
       check_shape(kernels, shapes[s][0], shapes[s][1], shapes[s][2], backward, s % 3);
