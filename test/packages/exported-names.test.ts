@@ -73,6 +73,7 @@ describe("public names", () => {
       isTensor
       isTensorSpec
       isTracer
+      kernelStatus
       less
       lessEqual
       log
@@ -93,6 +94,7 @@ describe("public names", () => {
       neg
       pad
       parameterCount
+      partPath
       pow
       randomNormal
       randomUniform
@@ -116,9 +118,11 @@ describe("public names", () => {
       swiglu
       takeAlong
       tanh
+      toHalf
       trace
       transpose
       uniformAt
+      useKernelPath
       valueAndGrad
       vjp
       warmupCosine
@@ -138,6 +142,8 @@ describe("public names", () => {
       type Dim
       type Equation
       type FloatDType
+      type HalfDType
+      type KernelStatus
       type LossFunction
       type MapTree
       type NamedVar
@@ -145,6 +151,7 @@ describe("public names", () => {
       type Operand
       type OperatorCount
       type Optimizer
+      type Precision
       type Program
       type ReduceOptions
       type RunOptions
@@ -152,6 +159,7 @@ describe("public names", () => {
       type Schedule
       type Shape
       type StepResult
+      type StoredBlocks
       type StoredWeight
       type TensorErrorCode
       type TensorSpec
@@ -200,6 +208,7 @@ describe("public names", () => {
       readSafetensors
       readTokenizer
       renderChatTemplate
+      rotateCheckpoint
       sampleToken
       writeCheckpoint
       writeSafetensors
@@ -210,6 +219,7 @@ describe("public names", () => {
       type CheckpointWeight
       type CheckpointWeights
       type ConversationTemplate
+      type Coordinates
       type DecodeOptions
       type EncodeOptions
       type FinishReason
@@ -236,6 +246,7 @@ describe("public names", () => {
       type ModelErrorCode
       type ModelErrorOptions
       type Parameters
+      type RotatedCheckpoint
       type SafetensorsEntry
       type SafetensorsFile
       type SamplingOptions
@@ -275,9 +286,11 @@ describe("public names", () => {
       type LabelledBatch
       type LoraConfig
       type LoraErrorCode
+      type LoraLinearOptions
       type LoraPair
       type LoraTree
       type LossEvaluator
+      type LossOptions
       type Merger
       type ParameterShapes
       type SupervisedBatch"
@@ -305,6 +318,7 @@ describe("public names", () => {
       isMessage
       isRole
       numpyPermutation
+      packRows
       parseInstructionExample
       readFlanMiniJson
       readInstructionFile
@@ -335,6 +349,7 @@ describe("public names", () => {
       type MixtureOptions
       type MixtureSource
       type NoLossReason
+      type PackOptions
       type ReadInstructionOptions
       type RecordContext
       type Rendering
