@@ -25,7 +25,7 @@ if [[ "$(uname -m)" == x86_64 ]]; then
   objects+=("$out/kernels-avx2.o" "$out/kernels-avx512.o" "$out/kernels-amx.o")
 fi
 for pid in "${pids[@]}"; do wait "$pid"; done
-for source in test/"${1:-*}"-test.c; do
+for source in test/${1:-*}-test.c; do
   program="$out/$(basename "$source" .c)"
   "$cc" "${common[@]}" -DAMX_EMULATED "$source" scratch.c "${objects[@]}" -o "$program" -lm
   "$program" "${@:2}"
