@@ -177,8 +177,8 @@ function roundBlock(
   for (let j = 0; j < 4; j++, from += 8, place += GROUP) {
     let word = 0;
     for (let i = 0; i < 8; i++) {
-      const steps = Math.round((weight[from + i]! - minimum) * inverse);
-      word |= Math.min(LARGEST_NIBBLE, Math.max(0, steps)) << shiftOf(i);
+      const steps = ((weight[from + i]! - minimum) * inverse + 0.5) | 0;
+      word |= (steps > LARGEST_NIBBLE ? LARGEST_NIBBLE : steps < 0 ? 0 : steps) << shiftOf(i);
     }
     words[place] = word;
   }
