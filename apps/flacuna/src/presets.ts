@@ -47,6 +47,11 @@ export interface TrainSettings {
   readonly splitSeed: number;
   /** micro-batches within which rows are grouped by length; 1 for none */
   readonly lengthGroupWindow: number;
+  /**
+   * whether rows are joined to rows of up to `maxLength` tokens, of which `microBatchSize` then counts; default false.
+   * A longer row costs more attention on a device without native kernels, which compute all of its T × T scores.
+   */
+  readonly packing?: boolean;
   readonly saveEvery: number;
 }
 

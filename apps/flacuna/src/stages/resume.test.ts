@@ -15,8 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-const start = (folder: string): ChildProcess =>
-  spawn(process.execPath, ["--conditions=@flacuna/source", "--import", "tsx", SCRIPT, folder], {
+const start = (folder: string, mode: readonly string[]): ChildProcess =>
+  spawn(process.execPath, ["--conditions=@flacuna/source", "--import", "tsx", SCRIPT, folder, ...mode], {
     stdio: "inherit",
   });
 
@@ -29,8 +29,8 @@ const updatesDone = (folder: string): number => {
 };
 
 /** Kills the run with SIGKILL as soon as so many updates are in the log. */
-async function killAfter(folder: string, updates: number): Promise<void> {
-  const child = start(folder);
+async function killAfter(folder: string, mode: readonly string[], updates: number): Promise<void> {
+  const child = start(folder, mode);
   const watch = setInterval(() => {
     if (updatesDone(folder) >= updates) child.kill("SIGKILL");
   }, 5);
@@ -39,18 +39,25 @@ async function killAfter(folder: string, updates: number): Promise<void> {
 }
 
 describe("a reproduction", () => {
-  it("ends in the same bytes whether or not it was killed on the way", async () => {
-    const whole = join(root, "whole");
-    expect(await ended(start(whole))).toBe(0);
-    const killed = join(root, "killed");
-    for (const updates of [1, 5, 11]) await killAfter(killed, updates);
-    expect(await ended(start(killed))).toBe(0);
-    const parts = [
-      "train/adapter/adapter_model.safetensors",
-      "train/log.jsonl",
-      "merge/model/model.safetensors",
-    ];
-    const hashes = (folder: string) => Promise.all(parts.map((part) => hashFile(join(folder, part))));
-    expect(await hashes(killed)).toEqual(await hashes(whole));
-  }, 240_000);
+  it.each([
+    ["row by row", []],
+    ["packed", ["packed"]],
+  ])(
+    "ends in the same bytes whether or not it was killed on the way: %s",
+    async (_, mode) => {
+      const whole = join(root, "whole");
+      expect(await ended(start(whole, mode))).toBe(0);
+      const killed = join(root, "killed");
+      for (const updates of [1, 5, 11]) await killAfter(killed, mode, updates);
+      expect(await ended(start(killed, mode))).toBe(0);
+      const parts = [
+        "train/adapter/adapter_model.safetensors",
+        "train/log.jsonl",
+        "merge/model/model.safetensors",
+      ];
+      const hashes = (folder: string) => Promise.all(parts.map((part) => hashFile(join(folder, part))));
+      expect(await hashes(killed)).toEqual(await hashes(whole));
+    },
+    240_000,
+  );
 });

@@ -1,6 +1,13 @@
 // The fine-tuning itself: LoRA over the frozen base, one log line per update, a state to go on from.
 import { join } from "node:path";
-import { selectRows, splitRows, TokenizedDataset, TokenLoader, type TokenLoaderState } from "@flacuna/data";
+import {
+  packRows,
+  selectRows,
+  splitRows,
+  TokenizedDataset,
+  TokenLoader,
+  type TokenLoaderState,
+} from "@flacuna/data";
 import {
   type Adapter,
   countTrainable,
@@ -42,8 +49,9 @@ export function trainAdapter(
       trainFraction: train.trainFraction,
       seed: train.splitSeed,
     });
+    const trained = selectRows(rows, indices);
     const loader = new TokenLoader({
-      rows: selectRows(rows, indices),
+      rows: train.packing ? packRows(trained, { capacity: train.maxLength, seed: train.seed }) : trained,
       batchSize: train.microBatchSize,
       padTokenId: prepared.result.padTokenId,
       seed: train.seed,
@@ -68,8 +76,8 @@ export function trainAdapter(
     await run(trainer, loader, { context, train, totalSteps, log, state: join(folder, "state.safetensors") });
     const { parameters } = await trainer.state();
     await trainer.dispose();
-    const trained: Adapter = { config: train.lora, tensors: parameters as LoraTree<Tensor> };
-    await writeAdapter(join(folder, "adapter"), trained);
+    const result: Adapter = { config: train.lora, tensors: parameters as LoraTree<Tensor> };
+    await writeAdapter(join(folder, "adapter"), result);
     return {
       adapter: join(folder, "adapter"),
       log,
