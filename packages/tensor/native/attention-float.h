@@ -3,8 +3,8 @@
    sees. */
 #ifndef FLACUNA_ATTENTION_FLOAT_H
 #define FLACUNA_ATTENTION_FLOAT_H
-#include <float.h>
 #include "attention-product.h"
+#include "attention-rows.h"
 
 #define FORWARD_QUERIES 48
 #define FORWARD_KEYS 128
@@ -51,28 +51,6 @@ static FloatAttention float_attention_call(const Attention *p, int backward) {
   return float_attention_layout(p, backward, &memory);
 }
 
-#if LANES == 16
-#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
-#elif LANES == 8
-#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7})
-#else
-#define LANE_NUMBERS ((Ints){0, 1, 2, 3})
-#endif
-
-/* Exchanges the blocks off the diagonal in every square of 2 * step rows and lanes. */
-static inline __attribute__((always_inline)) void transpose_step(Floats rows[LANES], const int step) {
-  const Ints moved = (LANE_NUMBERS & step) != 0;
-  const Ints upper = LANE_NUMBERS + (moved & (LANES - step)); /* lanes of the first row, then of the second */
-  const Ints lower = LANE_NUMBERS + (moved & LANES) + (~moved & step);
-#pragma GCC unroll 16
-  for (int i = 0; i < LANES; i++)
-    if ((i & step) == 0) {
-      const Floats a = rows[i], b = rows[i + step];
-      rows[i] = __builtin_shuffle(a, b, upper);
-      rows[i + step] = __builtin_shuffle(a, b, lower);
-    }
-}
-
 /* rows [tokens][row_step] -> panels [PREPARE_TOKENS / C][D][C], zeros for the tokens that are missing */
 static void attention_transpose(const float *rows, int64_t row_step, int64_t tokens, int64_t size, float *panels) {
   for (int64_t token = 0; token < PREPARE_TOKENS; token += LANES) {
@@ -82,14 +60,7 @@ static void attention_transpose(const float *rows, int64_t row_step, int64_t tok
 #pragma GCC unroll 16
       for (int j = 0; j < LANES; j++)
         square[j] = token + j < tokens ? load(rows + (token + j) * row_step + i) : (Floats){};
-#if LANES > 8
-      transpose_step(square, 8);
-#endif
-#if LANES > 4
-      transpose_step(square, 4);
-#endif
-      transpose_step(square, 2);
-      transpose_step(square, 1);
+      transpose_square(square);
 #pragma GCC unroll 16
       for (int j = 0; j < LANES; j++) store(panel + (i + j) * STRIP_COLUMNS, square[j]);
     }
@@ -112,62 +83,6 @@ static void float_attention_prepare_keys(void *argument, size_t index) {
   }
   attention_transpose(call->keys + at, size, tokens, size, call->key_panels + at);
   if (call->value_panels != NULL) attention_transpose(value, step, tokens, size, call->value_panels + at);
-}
-
-/* ---- one row of a block ------------------------------------------------------------------------------------------ */
-
-/* Lanes of the row's first and last vector that are outside its range. */
-static inline void attention_fill_edges(float *row, AttentionRange range, float with) {
-  for (int64_t j = range.low / LANES * LANES; j < range.low; j++) row[j] = with;
-  for (int64_t j = range.high; j % LANES != 0; j++) row[j] = with;
-}
-static inline void attention_clear_outside(float *row, AttentionRange range, int64_t width) {
-  memset(row, 0, range.low * sizeof(float));
-  memset(row + range.high, 0, (width - range.high) * sizeof(float));
-}
-
-static inline float attention_max_lanes(Floats x) {
-#pragma GCC unroll 4
-  for (int step = LANES / 2; step > 0; step /= 2) x = max_floats(x, __builtin_shuffle(x, LANE_NUMBERS ^ step));
-  return x[0];
-}
-
-/* What a query keeps of the keys met so far: the largest score, and the sum of 2^(score - largest) in lanes. */
-typedef struct {
-  float *largest; /* [queries] */
-  float *sums;    /* [queries, LANES] */
-} AttentionState;
-
-/* Scores of the keys in range become shares 2^(score - largest), and 0 outside. Returns the factor for what the query
-   has gathered so far. */
-static inline float attention_soften(float *row, AttentionRange range, int64_t width, float *largest, float *sums) {
-  attention_fill_edges(row, range, -INFINITY);
-  const int64_t begin = range.low / LANES * LANES;
-  Floats top = splat(*largest), sum = {};
-  for (int64_t j = begin; j < range.high; j += LANES) top = max_floats(top, load(row + j));
-  const float now = attention_max_lanes(top);
-  for (int64_t j = begin; j < range.high; j += LANES) {
-    Floats share = exp2_floats(load(row + j) - splat(now));
-    sum += share;
-    store(row + j, share);
-  }
-  const float factor = exp2f(*largest - now);
-  attention_clear_outside(row, range, width);
-  store(sums, load(sums) * splat(factor) + sum);
-  *largest = now;
-  return factor;
-}
-
-/* scores -> shares, d_shares -> d_scores = shares * (d_shares - dot); both 0 outside the range. */
-static inline void attention_share_gradients(float *scores, float *d_shares, AttentionRange range, int64_t width,
-                                             float log_sum, float dot) {
-  for (int64_t j = range.low / LANES * LANES; j < range.high; j += LANES) {
-    Floats share = exp2_floats(load(scores + j) - splat(log_sum));
-    store(scores + j, share);
-    store(d_shares + j, share * (load(d_shares + j) - splat(dot)));
-  }
-  attention_clear_outside(scores, range, width);
-  attention_clear_outside(d_shares, range, width);
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------------------- */
@@ -228,14 +143,8 @@ static void float_attention_forward_task(void *argument, size_t index) {
     float_attention_mix(call, &block, queries, scores, state, mixed);
   }
 
-  for (int64_t row = 0; row < block.queries; row++) {
-    const int64_t token = block.first_query + row;
-    const float sum = sum_lanes(load(state.sums + row * LANES)), inverse = 1.0f / sum;
-    float *out = p->mixed + ((block.batch * p->length + token) * p->heads + block.head) * size;
-    for (int64_t i = 0; i < size; i++) out[i] = mixed[row * size + i] * inverse;
-    p->log_sum_exp[(block.batch * p->heads + block.head) * p->length + token] =
-        state.largest[row] * LN_2 + logf(sum);
-  }
+  for (int64_t row = 0; row < block.queries; row++)
+    attention_write_mixed(p, &block, row, mixed + row * size, state.largest[row], state.sums + row * LANES);
 }
 
 static void float_attention_forward(const Attention *p, const Parallel *parallel) {
@@ -257,14 +166,8 @@ static void float_attention_prepare_queries(void *argument, size_t index) {
   const int64_t first = index % blocks * PREPARE_TOKENS, end = attention_min(p->length, first + PREPARE_TOKENS);
   for (int64_t token = first; token < end; token++) {
     const int64_t at = row * p->length + token;
-    const float *d_mixed = attention_row(p->d_mixed, p, p->heads, batch, token, head);
-    const float *mixed = attention_row(p->mixed, p, p->heads, batch, token, head);
-    Floats dot = {};
-    for (int64_t i = 0; i < size; i += LANES) {
-      dot += load(d_mixed + i) * load(mixed + i);
-      store(call->d_mixed + at * size + i, load(d_mixed + i));
-    }
-    call->mixed_dots[at] = sum_lanes(dot);
+    memcpy(call->d_mixed + at * size, attention_row(p->d_mixed, p, p->heads, batch, token, head), size * sizeof(float));
+    call->mixed_dots[at] = attention_mixed_dot(p, batch, token, head);
     attention_rotate(p, token, 1, attention_scale(p) * LOG2_E,
                      attention_row(p->query, p, p->heads, batch, token, head), call->queries + at * size);
   }
@@ -339,12 +242,8 @@ static void float_attention_backward_task(void *argument, size_t index) {
         float_attention_gradients(
             call, &block, work, call->d_queries + (gradients_row + block.head * p->length + block.first_query) * size);
       }
-    for (int64_t key = 0; key < block.keys; key++) {
-      const int64_t token = block.first_key + key;
-      const int64_t at = ((batch * p->length + token) * p->key_value_heads + head) * size;
-      attention_rotate(p, token, -1, LN_2, work.d_keys + key * size, p->d_key + at);
-      memcpy(p->d_value + at, work.d_values + key * size, size * sizeof(float));
-    }
+    for (int64_t key = 0; key < block.keys; key++)
+      attention_write_key_gradients(p, &block, head, key, work.d_keys + key * size, work.d_values + key * size);
   }
 }
 

@@ -201,7 +201,7 @@ static void check_random_shapes(const Kernels *kernels, int count, int64_t longe
     const int64_t kv = random_between(1, 3), group = random_between(1, 4);
     const int64_t size = 16 * (i % 4 == 0 ? random_between(1, 16) : random_between(1, 5));
     check_shape(kernels, random_between(1, 2), random_between(1, longest), kv * group, kv, size,
-                i % 2 ? random_between(1, longest) : 0);
+                i % 2 ? random_between(8, longest + 8) : 0);
   }
 }
 
@@ -240,7 +240,7 @@ int main(int count, char **arguments) {
       bench(usable[i], 1, 256, 40, 40, 128);
       continue;
     }
-    check_random_shapes(usable[i], emulated ? 12 : 24, emulated ? 150 : 200);
+    check_random_shapes(usable[i], emulated ? 8 : 16, emulated ? 120 : 200);
     if (!emulated) check_shape(usable[i], 1, 430, 3, 1, 64, 0);
     check_shape(usable[i], 1, 300, 2, 1, 32, 40);
     check_repeatable(usable[i]);
