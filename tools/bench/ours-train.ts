@@ -16,7 +16,10 @@ import type { Batch, Command, Hello, OurSettings, TrainAnswer, Training } from "
 type TrainerOptions = Parameters<typeof createAdapterTrainer>[0];
 
 /** What a precision adds to the trainer's options; one that is not here is refused, never replaced by another. */
-const PRECISIONS: Readonly<Record<string, Partial<TrainerOptions>>> = { float32: {} };
+const PRECISIONS: Readonly<Record<string, Partial<TrainerOptions>>> = {
+  float32: {},
+  int8: { precision: "int8" },
+};
 
 /** What `load` makes. */
 interface Loaded {
@@ -58,11 +61,12 @@ async function train(trainer: Trainer, batches: readonly Batch[]): Promise<Train
   return { seconds, losses };
 }
 
-function toTensors({ inputIds, labels }: Batch): SupervisedBatch {
+function toTensors({ inputIds, labels, starts }: Batch): SupervisedBatch {
   const flat = (rows: readonly (readonly number[])[]) => BigInt64Array.from(rows.flat(), BigInt);
   return toSupervisedBatch({
     inputIds: flat(inputIds),
     labels: flat(labels),
+    ...(starts !== undefined && { starts: Int32Array.from(starts.flat()) }),
     batchSize: inputIds.length,
     sequenceLength: inputIds[0]!.length,
   });

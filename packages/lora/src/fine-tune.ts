@@ -1,5 +1,12 @@
 // The supervised fine-tuning of a model with adapters, or with all its weights, as a trainer: loss at labelled positions only.
-import { type LlamaConfig, llamaHead, llamaHidden, llamaParameterShapes } from "@flacuna/model";
+import {
+  type LlamaConfig,
+  llamaHead,
+  llamaHidden,
+  llamaParameterShapes,
+  type RotatedCheckpoint,
+  rotateCheckpoint,
+} from "@flacuna/model";
 import {
   type CompileOptions,
   compile,
@@ -10,6 +17,7 @@ import {
   type LossFunction,
   mul,
   mulDims,
+  type Precision,
   reshape,
   sum,
   type Tensor,
@@ -59,11 +67,15 @@ export function adapterLoss(
   config: LlamaConfig,
   lora: LoraConfig,
   isTraining: boolean,
-  { recompute = false }: LossOptions = {},
+  { recompute = false, rotated }: LossOptions & { readonly rotated?: RotatedCheckpoint } = {},
 ): LossFunction {
   return (adapter: LoraTree<Tracer>, batch: TracedBatch, seed) => {
-    const linear = loraLinear(adapter, lora, isTraining ? { seed } : {});
-    return labelledLoss(config, frozenParameters(config), batch, { linear, checkpointLayers: recompute });
+    const linear = loraLinear(adapter, lora, {
+      ...(isTraining && { seed }),
+      ...(rotated && { coordinates: rotated.coordinates }),
+    });
+    const options = { linear, checkpointLayers: recompute, hadamard: rotated?.hadamard ?? false };
+    return labelledLoss(config, frozenParameters(config), batch, options);
   };
 }
 
@@ -87,21 +99,42 @@ export type FineTuneOptions = Pick<
 > &
   LossOptions & { readonly config: LlamaConfig };
 
+/** What the output head is computed in: rows of its gradient have one large element, beside which bytes lose the others. */
+const HEAD_PRECISION: Partial<Record<Precision, Precision>> = { int8: "bfloat16" };
+
+const precisionOf =
+  (precision: Precision) =>
+  (path: string): Precision =>
+    path === "lm_head.weight" ? (HEAD_PRECISION[precision] ?? precision) : precision;
+
 /**
  * A trainer of an adapter over frozen weights. Batches come from `toSupervisedBatch`; the trained tree is the adapter's.
  *
  * @param options.weights the frozen base, such as a checkpoint's
+ * @param options.precision what the products with the base are computed in: "float32" (default), "bfloat16", "int8"
+ * (rotated, row by row; the fastest on a CPU) or "int4" (the checkpoint's own blocks of 4 bits where it has some; the
+ * smallest)
  * @see Hu et al. 2021; Flacuna (arXiv 2307.02053)
  */
 export async function createAdapterTrainer(
-  options: FineTuneOptions & { readonly weights: WeightSource; readonly adapter: Adapter },
+  options: FineTuneOptions & {
+    readonly weights: WeightSource;
+    readonly adapter: Adapter;
+    readonly precision?: Precision;
+  },
 ): Promise<Trainer> {
-  const { config, ...rest } = options;
-  const adapter = fitAdapter(options.adapter, llamaParameterShapes(config));
+  const { config: original, recompute = false, precision = "float32", ...rest } = options;
+  const adapter = fitAdapter(options.adapter, llamaParameterShapes(original));
+  // Rounding to 8 bits needs coordinates without outliers; the adapter keeps the checkpoint's own.
+  const rotated = precision === "int8" ? rotateCheckpoint(original, rest.weights) : undefined;
+  const { config, weights } = rotated ?? { config: original, weights: rest.weights };
+  const lossOptions = { recompute, ...(rotated && { rotated }) };
   return createTrainer({
     ...rest,
-    loss: adapterLoss(config, adapter.config, true, rest),
-    evaluationLoss: adapterLoss(config, adapter.config, false),
+    weights,
+    precision: precisionOf(precision),
+    loss: adapterLoss(config, adapter.config, true, lossOptions),
+    evaluationLoss: adapterLoss(config, adapter.config, false, lossOptions),
     batch: SUPERVISED_BATCH,
     parameters: adapter.tensors,
   });

@@ -2,8 +2,8 @@
 import { TensorError } from "./errors.ts";
 import { fuse } from "./fuse.ts";
 import { mayWriteOver } from "./in-place.ts";
-import { lower, type OnnxGraph, weightsOf } from "./onnx/lower.ts";
-import type { Precision } from "./precision/parts.ts";
+import { lower, type OnnxGraph } from "./onnx/lower.ts";
+import type { PrecisionChoice } from "./precision/parts.ts";
 import { applyPrecision } from "./precision/policy.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
@@ -29,7 +29,7 @@ export interface CompileOptions {
   /** threads of one run; the machine's cores by default */
   readonly threads?: number;
   /** what products with frozen weights are computed in; "float32" by default */
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   /** whether native kernels are used where there are some; true by default */
   readonly kernels?: boolean;
   /** writes a profile of every run to a file that begins so */
@@ -155,8 +155,8 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
   const rewritten = applyPrecision(program, precision);
   const computed = kernels === undefined ? rewritten : fuse(rewritten);
-  const initializers = await resolveWeights(weightsOf(computed), weights);
   const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
+  const initializers = await resolveWeights(graph.weights, weights);
   const session = await createSession(graph.bytes, {
     device,
     initializers,

@@ -89,7 +89,7 @@ export { type AdamWOptions, type AdamWState, adamW, type Optimizer, parameterCou
 export { clipByNorm, globalNorm } from "./optim/clip.ts";
 export { constantSchedule, type Schedule, warmupCosine } from "./optim/schedule.ts";
 export { toHalf } from "./precision/half.ts";
-export { type Precision, partPath } from "./precision/parts.ts";
+export { type Precision, type PrecisionChoice, partPath } from "./precision/parts.ts";
 export { type Equation, formatProgram, type NamedVar, type Program, type Var } from "./program.ts";
 export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
 export { type KernelStatus, kernelStatus, useKernelPath } from "./runtime/kernels.ts";

@@ -50,8 +50,8 @@ export function lower(
     options,
   );
   const inputNames = program.inputs.map(({ path, variable }) => lowering.setName(variable, `in:${path}`));
-  const weights = weightsOf(program);
-  for (const { path, variable } of weights) lowering.setName(variable, path);
+  const named = weightsOf(program);
+  for (const { path, variable } of named) lowering.setName(variable, path);
   const outputNames = program.outputs.map(({ path }) => `out:${path}`);
   const produced = new Set(
     program.equations.filter(({ primitive }) => primitive !== "weight").flatMap(({ outputs }) => outputs),
@@ -65,6 +65,8 @@ export function lower(
     if (equation.primitive !== "weight") lowerEquation(lowering, equation);
   for (const { path, variable } of copies) lowering.emit("Identity", [variable], [`out:${path}`]);
   const nodes = removeUnread(lowering.nodes, outputNames);
+  const read = new Set(nodes.flatMap(({ input }) => input));
+  const weights = named.filter(({ path }) => read.has(path));
   const model: ModelProto = {
     irVersion: 10,
     producerName: "flacuna",
@@ -98,7 +100,7 @@ function removeUnread(nodes: readonly NodeProto[], outputNames: readonly string[
 }
 
 /** Every named constant the program mentions. */
-export function weightsOf(program: Program): WeightReference[] {
+function weightsOf(program: Program): WeightReference[] {
   return program.equations.flatMap((equation) =>
     equation.primitive === "weight" ? [{ path: equation.params.path, variable: equation.outputs[0]! }] : [],
   );

@@ -6,6 +6,9 @@ import type { DType } from "../dtype.ts";
 /** What the products with frozen weights are computed in. */
 export type Precision = "float32" | "int8" | "int4" | "bfloat16";
 
+/** One precision for all frozen weights, or one for each by its path. */
+export type PrecisionChoice = Precision | ((path: string) => Precision);
+
 /** A policy that holds weights in a form of its own. */
 export type Policy = Exclude<Precision, "float32">;
 

@@ -16,7 +16,7 @@ import {
   PARTS,
   type PartSpec,
   type Policy,
-  type Precision,
+  type PrecisionChoice,
   partPath,
 } from "./parts.ts";
 
@@ -57,15 +57,18 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
 };
 
 /** The program with its products by frozen float32 matrices computed as the policy says. */
-export function applyPrecision(program: Program, precision: Precision): Program {
-  if (precision === "float32") return program;
-  const { linear, transposed } = PRODUCTS[precision];
+export function applyPrecision(program: Program, choice: PrecisionChoice): Program {
+  if (choice === "float32") return program;
+  const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
   return rewriteProgram(program, (equation, valueOf) => {
     if (equation.primitive !== "matmul" || equation.params.transposeA) return undefined;
     const matrix = frozen.get(equation.inputs[1]!.id);
     const x = valueOf(equation.inputs[0]!);
-    if (matrix === undefined || x.dtype !== "float32" || !canHold(precision, matrix)) return undefined;
+    if (matrix === undefined || x.dtype !== "float32") return undefined;
+    const precision = precisionOf(matrix.path);
+    if (precision === "float32" || !canHold(precision, matrix)) return undefined;
+    const { linear, transposed } = PRODUCTS[precision];
     return [(equation.params.transposeB ? linear : transposed)(x, matrix)];
   });
 }

@@ -2,15 +2,25 @@
 import { bfloat16ToFloat32, float16ToFloat32 } from "../float16.ts";
 import { Tensor } from "../tensor.ts";
 import type { StoredWeight, WeightSource } from "../weights.ts";
+import { packBfloat16 } from "./bfloat16.ts";
+import { packInt4, quantizeInt4 } from "./int4.ts";
 import { quantizeInt8 } from "./int8.ts";
-import { type MatrixSize, PARTS, type PartSpec, parsePartPath } from "./parts.ts";
+import { type MatrixSize, PARTS, type PartSpec, type Policy, parsePartPath } from "./parts.ts";
 
 type Arrays = Readonly<Record<string, Tensor["data"]>>;
 
 /** What a policy makes of a weight: the data of its parts. */
-const CONVERSIONS: Readonly<Record<string, (stored: StoredWeight, size: MatrixSize) => Promise<Arrays>>> = {
+const CONVERSIONS: Readonly<Record<Policy, (stored: StoredWeight, size: MatrixSize) => Promise<Arrays>>> = {
   async int8(stored, { out, in: inputs }) {
     return { ...quantizeInt8(await readFloat32(stored), out, inputs) };
+  },
+  async bfloat16(stored, { out, in: inputs }) {
+    return { packed: packBfloat16(await readFloat32(stored), out, inputs) };
+  },
+  async int4(stored, { out, in: inputs }) {
+    const { blocks } = stored;
+    if (blocks !== undefined) return { ...packInt4(await blocks.read(), blocks.format, out, inputs) };
+    return { ...quantizeInt4(await readFloat32(stored), out, inputs) };
   },
 };
 
@@ -58,7 +68,7 @@ class PartSource implements WeightSource {
     const { dtype, shape } = (PARTS[name.policy](size) as Readonly<Record<string, PartSpec>>)[name.part]!;
     const read = async (): Promise<Tensor> => {
       const data = await this.take(`${name.path}#${name.policy}`, name.part, () =>
-        CONVERSIONS[name.policy]!(stored, size),
+        CONVERSIONS[name.policy](stored, size),
       );
       return new Tensor(dtype, shape, data as never);
     };

@@ -4,6 +4,7 @@ import { TensorError } from "../errors.ts";
 import { isTensor } from "../evaluate.ts";
 import type { Optimizer } from "../optim/adamw.ts";
 import type { Schedule } from "../optim/schedule.ts";
+import type { PrecisionChoice } from "../precision/parts.ts";
 import { deriveSeed } from "../random.ts";
 import type { Device } from "../runtime/session.ts";
 import { Value } from "../runtime/value.ts";
@@ -39,6 +40,8 @@ export interface TrainerOptions {
   readonly weights?: WeightSource;
   readonly device?: Device;
   readonly threads?: number;
+  /** what products with frozen weights are computed in; "float32" by default */
+  readonly precision?: PrecisionChoice;
   /**
    * dtype of the large activations that the forward pass keeps for the gradient; a 16-bit one halves their memory and rounds
    * them, where float16 overflows beyond 65 504; float32 by default
@@ -239,6 +242,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     ...(options.weights && { weights: options.weights }),
     ...(options.device && { device: options.device }),
     ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.precision && { precision: options.precision }),
   };
   const clip = options.maxGradNorm === undefined ? {} : { maxGradNorm: options.maxGradNorm };
   const step = {
