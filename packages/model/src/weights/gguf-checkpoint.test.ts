@@ -103,6 +103,21 @@ describe("readGgufCheckpoint()", () => {
     expect([...(await keys.readRaw())].filter((_, i) => i % 34 === 2)).toEqual(head);
   });
 
+  it("offers 4-bit blocks to compute with, in the same order of rows", async () => {
+    // Rows of one Q4_0 block, 18 bytes: a scale, then the number of the row in every byte.
+    const eightBit = quantized("blk.0.attn_q.weight", H * D);
+    const query = { ...eightBit, type: 2, bytes: eightBit.bytes.filter((_, i) => i % 34 < 18) };
+    const { weights } = await read(FIELDS, [...BLOCKS.filter(({ name }) => name !== query.name), query]);
+    const { blocks } = weights.get("model.layers.0.self_attn.q_proj.weight")!;
+    expect(blocks!.format).toBe("q4_0");
+    const head = [0, 2, 4, 6, 1, 3, 5, 7];
+    expect([...(await blocks!.read())].filter((_, i) => i % 18 === 2)).toEqual([
+      ...head,
+      ...head.map((r) => r + D),
+    ]);
+    expect(weights.get("model.layers.0.self_attn.k_proj.weight")!.blocks).toBeUndefined();
+  });
+
   it("has an output head of its own when the file does", async () => {
     const { config, weights } = await read(FIELDS, [...BLOCKS, numbered("output.weight", V, C)]);
     expect(config.tieWordEmbeddings).toBe(false);

@@ -1,6 +1,6 @@
 // A GGUF file of a LLaMA as configuration and weights under the checkpoint's names, undoing what the conversion to GGUF
 // does to them. Knows llama.cpp's names and conventions; the byte format is in gguf.ts.
-import { Tensor } from "@flacuna/tensor";
+import { type StoredBlocks, Tensor } from "@flacuna/tensor";
 import { type LlamaConfig, llamaParameterShapes, parseLlamaConfig } from "../config.ts";
 import { ModelError } from "../errors.ts";
 import { checkAgreement } from "./agreement.ts";
@@ -18,6 +18,8 @@ export interface GgufWeight {
   read(): Promise<Tensor<"float32">>;
   /** The stored blocks, row after row of `shape`, in the order of `read`'s rows. */
   readRaw(): Promise<Uint8Array<ArrayBuffer>>;
+  /** `readRaw` of a type that the "int4" precision of `@flacuna/tensor` computes with as it is. */
+  readonly blocks?: StoredBlocks;
 }
 
 /** A LLaMA in a GGUF file whose parameters are known to be complete and of the right shapes. */
@@ -141,14 +143,25 @@ function rotatedHeads(name: string, config: LlamaConfig): number | undefined {
   return undefined;
 }
 
+/** Types whose blocks are computed with as they are. */
+const COMPUTED_AS_STORED: Partial<Record<GgufType, StoredBlocks["format"]>> = { Q4_0: "q4_0", Q4_1: "q4_1" };
+
 function ggufWeight(tensor: GgufTensor, heads: number | undefined, { headDim }: LlamaConfig): GgufWeight {
   const { shape, type } = tensor;
-  if (heads === undefined) {
-    return { dtype: "float32", shape, type, read: () => tensor.read(), readRaw: () => tensor.readRaw() };
-  }
-  const readRaw = async () => toHalfSplitRows(await tensor.readRaw(), { heads, headDim });
+  const readRaw = async () => {
+    const bytes = await tensor.readRaw();
+    return heads === undefined ? bytes : toHalfSplitRows(bytes, { heads, headDim });
+  };
   const read = async () => new Tensor("float32", shape, dequantize(type, await readRaw()));
-  return { dtype: "float32", shape, type, read, readRaw };
+  const format = COMPUTED_AS_STORED[type];
+  return {
+    dtype: "float32",
+    shape,
+    type,
+    read,
+    readRaw,
+    ...(format && { blocks: { format, read: readRaw } }),
+  };
 }
 
 /**
