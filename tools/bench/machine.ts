@@ -58,7 +58,9 @@ export function measurePeaks(
 ): Peaks | undefined {
   const program = join(scratch, "machine");
   try {
-    execFileSync("cc", ["-O3", "-march=native", "-pthread", SOURCE, "-o", program], { stdio: "pipe" });
+    execFileSync(process.env["CC"] ?? "cc", ["-O3", "-march=native", "-pthread", SOURCE, "-o", program], {
+      stdio: "pipe",
+    });
   } catch (error) {
     log(`the machine's peaks are not measured: ${(error as Error).message.split("\n")[0]}`);
     return undefined;

@@ -5,6 +5,8 @@ export interface Row {
   readonly inputIds: readonly number[];
   /** −100 where nothing is predicted */
   readonly labels: readonly number[];
+  /** where each position's document begins; absent: at 0 */
+  readonly starts?: readonly number[];
 }
 
 /** One micro-batch, which is one optimiser step: B rows padded on the right to T tokens. */
@@ -15,7 +17,7 @@ export interface Batch {
   readonly labels: readonly (readonly number[])[];
   /** [B]: tokens that are not padding */
   readonly lengths: readonly number[];
-  /** [B, T]: where each position's document begins; absent: at 0 */
+  /** [B, T]: where each position's document begins, for packed rows; only ours reads it */
   readonly starts?: readonly (readonly number[])[];
 }
 

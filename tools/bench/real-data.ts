@@ -2,12 +2,27 @@
 import { alternate } from "./alternate.ts";
 import { type BenchSetup, loadOurs, loadPeer } from "./bench-setup.ts";
 import type { Batch, PeerSettings, Row } from "./protocol.ts";
-import { lengthGrouped, tokenCount } from "./rows.ts";
+import { lengthGrouped, packed, tokenCount } from "./rows.ts";
 import { sum } from "./statistics.ts";
 import type { Worker } from "./worker.ts";
 
-/** Rows in a micro-batch that the peer is tried with. */
-const PEER_BATCH_SIZES = [4, 8, 16] as const;
+/** A way to make micro-batches of rows of mixed length. */
+interface Layout {
+  readonly name: string;
+  readonly batches: (rows: readonly Row[], padTokenId: number) => Batch[];
+}
+
+/** What the peer is tried with: sorted by length and padded, as its Trainer does with `group_by_length`. */
+const PEER_LAYOUTS: readonly Layout[] = [4, 8, 16].map((batchSize) => ({
+  name: `grouped by length, ${batchSize} rows`,
+  batches: (rows, padTokenId) => lengthGrouped(rows, batchSize, padTokenId),
+}));
+
+/** What ours is tried with. */
+const OUR_LAYOUTS: readonly Layout[] = [1280, 2560].map((capacity) => ({
+  name: `packed to ${capacity} tokens`,
+  batches: (rows, padTokenId) => packed(rows, capacity, padTokenId),
+}));
 
 /** Turns of each side over all its micro-batches. */
 const TURNS = 5;
@@ -15,64 +30,60 @@ const TURNS = 5;
 export interface RealDataResult {
   readonly examples: number;
   readonly tokens: number;
-  readonly oursPerSecond: number;
-  readonly peerPerSecond: number;
-  readonly oursLayout: string;
-  readonly peerBatchSize: number;
+  readonly ours: RealDataSide;
+  readonly peer: RealDataSide;
+}
+
+export interface RealDataSide {
+  readonly layout: string;
+  readonly examplesPerSecond: number;
+  readonly peakBytes: number | undefined;
 }
 
 /** Measures one pass over the examples, by turns. */
 export async function measureRealData(setup: BenchSetup, settings: PeerSettings): Promise<RealDataResult> {
-  const { mixedRows, padTokenId, log } = setup;
+  const { mixedRows, padTokenId, precision, log } = setup;
   log(`real data: ${mixedRows.length} examples`);
-  const peer = await loadPeer(setup, settings);
-  const workers = [peer];
+  const workers: Worker[] = [];
   try {
-    const peerBatchSize = await bestBatchSize(setup, peer);
-    const ours = await loadOurs(setup, setup.precision);
-    workers.push(ours);
-    const peerBatches = lengthGrouped(mixedRows, peerBatchSize, padTokenId);
-    const layout = layOutOurs(mixedRows, padTokenId);
-    await ours.train(layout.batches.slice(0, 1));
-    const [oursResult, peerResult] = await alternate(
+    workers.push(await loadOurs(setup, precision));
+    workers.push(await loadPeer(setup, settings));
+    const [ours, peer] = workers as [Worker, Worker];
+    const layouts = [await bestLayout(setup, ours, OUR_LAYOUTS), await bestLayout(setup, peer, PEER_LAYOUTS)];
+    const batches = layouts.map((layout) => layout.batches(mixedRows, padTokenId));
+    const results = await alternate(
       [
-        { name: "ours", worker: ours, turns: dealOut(layout.batches, TURNS) },
-        { name: "peer", worker: peer, turns: dealOut(peerBatches, TURNS) },
+        { name: "ours", worker: ours, turns: dealOut(batches[0]!, TURNS) },
+        { name: "peer", worker: peer, turns: dealOut(batches[1]!, TURNS) },
       ],
       log,
     );
-    return {
-      examples: mixedRows.length,
-      tokens: tokenCount(peerBatches),
-      oursPerSecond: mixedRows.length / sum(oursResult!.seconds),
-      peerPerSecond: mixedRows.length / sum(peerResult!.seconds),
-      oursLayout: layout.name,
-      peerBatchSize,
-    };
+    const sides = results.map(({ seconds, peakBytes }, index) => ({
+      layout: layouts[index]!.name,
+      examplesPerSecond: mixedRows.length / sum(seconds),
+      peakBytes,
+    }));
+    const tokens = tokenCount(batches[1]!);
+    return { examples: mixedRows.length, tokens, ours: sides[0]!, peer: sides[1]! };
   } finally {
     await Promise.all(workers.map((worker) => worker.stop()));
   }
 }
 
-/** The batch size with the most examples per second, on every so many-th example; also warms the worker up. */
-async function bestBatchSize(setup: BenchSetup, worker: Worker): Promise<number> {
+/** The layout with the most examples per second, on every so many-th example by length. */
+async function bestLayout(setup: BenchSetup, worker: Worker, layouts: readonly Layout[]): Promise<Layout> {
   const { mixedRows, padTokenId, options, log } = setup;
   const sorted = [...mixedRows].sort((a, b) => a.inputIds.length - b.inputIds.length);
   const every = Math.max(1, Math.floor(sorted.length / options.amounts.realTrialExamples));
   const sample = sorted.filter((_, index) => index % every === 0);
-  await worker.train(lengthGrouped(sample.slice(0, 4), 4, padTokenId));
-  let best: { readonly size: number; readonly rate: number } | undefined;
-  for (const size of PEER_BATCH_SIZES) {
-    const { seconds } = await worker.train(lengthGrouped(sample, size, padTokenId));
-    const rate = sample.length / sum(seconds);
-    log(`trial of the peer's batch size ${size}: ${rate.toFixed(2)} examples/s`);
-    if (best === undefined || rate > best.rate) best = { size, rate };
+  await worker.train(layouts[0]!.batches(sample.slice(-4), padTokenId));
+  const rates: number[] = [];
+  for (const { name, batches } of layouts) {
+    const { seconds } = await worker.train(batches(sample, padTokenId));
+    rates.push(sample.length / sum(seconds));
+    log(`trial, ${name}: ${rates.at(-1)!.toFixed(2)} examples/s`);
   }
-  return best!.size;
-}
-
-function layOutOurs(rows: readonly Row[], padTokenId: number): { name: string; batches: Batch[] } {
-  return { name: "grouped by length, 4 rows", batches: lengthGrouped(rows, 4, padTokenId) };
+  return layouts[rates.indexOf(Math.max(...rates))]!;
 }
 
 /** Micro-batches in `turns` hands as alike as can be, whatever they are sorted by. */

@@ -1,9 +1,7 @@
 // Instructions as token rows, and rows as micro-batches: full rows, rows of like length, packed rows. No file access.
-import { type InstructionExample, tokenizeExample } from "@flacuna/data";
+import { IGNORE_INDEX, type InstructionExample, packRows, tokenizeExample } from "@flacuna/data";
 import { type Tokenizer, VICUNA_V1_1 } from "@flacuna/model";
 import type { Batch, Row } from "./protocol.ts";
-
-const IGNORED = -100;
 
 /** The examples as rows of at most `maxLength` tokens, laid out as Vicuna v1.1; rows without a label are left out. */
 export async function tokenizeRows(
@@ -81,17 +79,36 @@ export function lengthGrouped(rows: readonly Row[], batchSize: number, padTokenI
   return batchesOf(sorted, batchSize, padTokenId);
 }
 
-/** Rows padded on the right to the longest. */
+/** Rows joined to rows of nearly `capacity` tokens, each a micro-batch; attention stays within an example. */
+export function packed(rows: readonly Row[], capacity: number, padTokenId: number): Batch[] {
+  const view = packRows(
+    {
+      length: rows.length,
+      tokenCount: (index) => rows[index]!.inputIds.length,
+      get: (index) => ({
+        inputIds: Int32Array.from(rows[index]!.inputIds),
+        labels: Int32Array.from(rows[index]!.labels),
+      }),
+    },
+    { capacity },
+  );
+  return Array.from({ length: view.length }, (_, index) => {
+    const { inputIds, labels, starts } = view.get(index);
+    return toBatch([{ inputIds: [...inputIds], labels: [...labels], starts: [...starts!] }], padTokenId);
+  });
+}
+
+/** Rows padded on the right to the longest; what pads is a document of its own. */
 function toBatch(rows: readonly Row[], padTokenId: number): Batch {
   const length = Math.max(...rows.map(({ inputIds }) => inputIds.length));
-  const pad = (values: readonly number[], value: number): number[] => [
-    ...values,
-    ...new Array<number>(length - values.length).fill(value),
-  ];
+  const pad = (values: readonly number[], filler: (position: number) => number): number[] =>
+    Array.from({ length }, (_, position) => values[position] ?? filler(position));
+  const isPacked = rows.some(({ starts }) => starts !== undefined);
   return {
-    inputIds: rows.map(({ inputIds }) => pad(inputIds, padTokenId)),
-    labels: rows.map(({ labels }) => pad(labels, IGNORED)),
+    inputIds: rows.map(({ inputIds }) => pad(inputIds, () => padTokenId)),
+    labels: rows.map(({ labels }) => pad(labels, () => IGNORE_INDEX)),
     lengths: rows.map(({ inputIds }) => inputIds.length),
+    ...(isPacked && { starts: rows.map(({ starts = [] }) => pad(starts, (position) => position)) }),
   };
 }
 
@@ -100,4 +117,5 @@ export const tokenCount = (batches: readonly Batch[]): number =>
   batches.reduce((total, { lengths }) => total + lengths.reduce((sum, each) => sum + each, 0), 0);
 
 /** Positions that carry loss: a label in the first column is nobody's next token. */
-const labelCount = ({ labels }: Row): number => labels.slice(1).filter((label) => label !== IGNORED).length;
+const labelCount = ({ labels }: Row): number =>
+  labels.slice(1).filter((label) => label !== IGNORE_INDEX).length;

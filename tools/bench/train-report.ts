@@ -47,7 +47,8 @@ export function toSummary(results: TrainBenchResults): Record<string, unknown> {
   return {
     tokensPerSecondRatio: hasSpeed ? ratio(({ peer }) => peer) : null,
     compiledRatio: hasSpeed ? ratio(({ compiled }) => compiled) : null,
-    realDataRatio: real === undefined ? null : significant(real.oursPerSecond / real.peerPerSecond),
+    realDataRatio:
+      real === undefined ? null : significant(real.ours.examplesPerSecond / real.peer.examplesPerSecond),
     peakMemoryRatio: memory.length === 0 ? null : significant(Math.max(...memory)),
     lossCurve: { float32: distance("float32"), int8: distance("int8") },
     precision: results.precision,
@@ -222,7 +223,9 @@ function formatCurves(curves: readonly Curve[]): string[] {
 function formatReal(real: RealDataResult): string[] {
   return [
     `${real.examples} examples of mixed length, ${real.tokens} tokens`,
-    `  ours, ${real.oursLayout}: ${real.oursPerSecond.toFixed(2)} examples/s`,
-    `  peer, grouped by length, ${real.peerBatchSize} rows: ${real.peerPerSecond.toFixed(2)} examples/s`,
+    ...(["ours", "peer"] as const).map((side) => {
+      const { layout, examplesPerSecond } = real[side];
+      return `  ${side}, ${layout}: ${examplesPerSecond.toFixed(2)} examples/s`;
+    }),
   ];
 }
