@@ -1,4 +1,5 @@
-/* Tests of linear-panels.c: every path, both formats and directions, against plain double loops. */
+/* Tests of linear-panels.c: every path, both formats and directions, against
+ * plain double loops. */
 #include "check.h"
 
 typedef struct {
@@ -10,11 +11,14 @@ typedef struct {
 
 static double float16_value(uint16_t half) {
   int exponent = half >> 10 & 31, fraction = half & 1023;
-  double size = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+  double size =
+      exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
   return half & 0x8000 ? -size : size;
 }
-static uint16_t random_float16(void) { /* of either sign: from 1/64 to 1/8, at times subnormal or zero */
-  int64_t size = random_bits() % 16 ? random_between(9 * 1024, 12 * 1024) : random_between(0, 1023);
+static uint16_t random_float16(
+    void) { /* of either sign: from 1/64 to 1/8, at times subnormal or zero */
+  int64_t size = random_bits() % 16 ? random_between(9 * 1024, 12 * 1024)
+                                    : random_between(0, 1023);
   return (uint16_t)((random_bits() & 0x8000) | size);
 }
 static double bfloat16_value(uint16_t half) {
@@ -30,7 +34,8 @@ static uint16_t random_bfloat16(void) {
   return (uint16_t)(bits >> 16);
 }
 
-/* Packed weights of both formats; what lies beyond `out` and `in` is zero, as packing leaves it. */
+/* Packed weights of both formats; what lies beyond `out` and `in` is zero, as
+ * packing leaves it. */
 static Weights random_weights(int64_t out, int64_t in) {
   Weights w = {.out = round_up(out, 32), .in = round_up(in, 32)};
   int64_t count = w.out * w.in;
@@ -43,7 +48,8 @@ static Weights random_weights(int64_t out, int64_t in) {
   for (int64_t o = 0; o < out; o++)
     for (int64_t i = 0; i < in; i++) {
       uint16_t half = random_bfloat16();
-      w.bfloat16[((o / 16 * (w.in / 2) + i / 2) * 16 + o % 16) * 2 + i % 2] = half;
+      w.bfloat16[((o / 16 * (w.in / 2) + i / 2) * 16 + o % 16) * 2 + i % 2] =
+          half;
       w.values[0][o * w.in + i] = bfloat16_value(half);
     }
   for (int64_t o = 0; o < out; o++)
@@ -54,8 +60,10 @@ static Weights random_weights(int64_t out, int64_t in) {
         w.minimums[block] = random_float16();
       }
       int nibble = random_bits() & 15;
-      w.int4[((o / 16 * (w.in / 8) + i / 8) * 16 + o % 16) * 4 + i % 4] |= nibble << (i % 8 < 4 ? 0 : 4);
-      w.values[1][o * w.in + i] = float16_value(w.scales[block]) * nibble + float16_value(w.minimums[block]);
+      w.int4[((o / 16 * (w.in / 8) + i / 8) * 16 + o % 16) * 4 + i % 4] |=
+          nibble << (i % 8 < 4 ? 0 : 4);
+      w.values[1][o * w.in + i] = float16_value(w.scales[block]) * nibble +
+                                  float16_value(w.minimums[block]);
     }
   return w;
 }
@@ -68,18 +76,23 @@ static void free_weights(Weights w) {
   free(w.values[1]);
 }
 
-static double *plain_product(const PanelProduct *p, const double *w, int64_t w_stride, int backward) {
-  int64_t depth = backward ? p->out : p->in, columns = backward ? p->in : p->out;
+static double *plain_product(const PanelProduct *p, const double *w,
+                             int64_t w_stride, int backward) {
+  int64_t depth = backward ? p->out : p->in,
+          columns = backward ? p->in : p->out;
   double *y = calloc(p->rows * columns + 1, sizeof(double));
   for (int64_t r = 0; r < p->rows; r++)
     for (int64_t d = 0; d < depth; d++)
       for (int64_t c = 0; c < columns; c++)
-        y[r * columns + c] += p->x[r * depth + d] * (backward ? w[d * w_stride + c] : w[c * w_stride + d]);
+        y[r * columns + c] +=
+            p->x[r * depth + d] *
+            (backward ? w[d * w_stride + c] : w[c * w_stride + d]);
   return y;
 }
 
 /* addend: 0 none, 1 another array, 2 y itself */
-static void check_product(const Kernels *kernels, PanelProduct p, const double *expected, int backward, int addend,
+static void check_product(const Kernels *kernels, PanelProduct p,
+                          const double *expected, int backward, int addend,
                           const Parallel *parallel) {
   int64_t count = p.rows * (backward ? p.in : p.out);
   float *other = random_floats(count, 1), *y = exact(count * sizeof(float));
@@ -91,9 +104,12 @@ static void check_product(const Kernels *kernels, PanelProduct p, const double *
   p.addend = addend == 2 ? y : addend == 1 ? other : NULL;
   p.y = y;
   (backward ? kernels->panel_backward : kernels->panel_forward)(&p, parallel);
-  double error = relative_error(y, sum, count), bound = strcmp(kernels->path, "amx") == 0 ? 4e-3 : 2e-6;
-  CHECK(error <= bound, "%s %s %s: rows %ld in %ld out %ld addend %d: relative error %g", kernels->path,
-        p.format == WEIGHTS_INT4 ? "int4" : "bfloat16", backward ? "backward" : "forward", (long)p.rows, (long)p.in,
+  double error = relative_error(y, sum, count),
+         bound = strcmp(kernels->path, "amx") == 0 ? 4e-3 : 2e-6;
+  CHECK(error <= bound,
+        "%s %s %s: rows %ld in %ld out %ld addend %d: relative error %g",
+        kernels->path, p.format == WEIGHTS_INT4 ? "int4" : "bfloat16",
+        backward ? "backward" : "forward", (long)p.rows, (long)p.in,
         (long)p.out, addend, error);
   free(other);
   free(y);
@@ -104,10 +120,12 @@ static void check_shape(int64_t rows, int64_t in, int64_t out) {
   const Kernels *usable[4];
   int paths = usable_kernels(usable);
   Weights w = random_weights(out, in);
-  for (int format = in % 32 == 0 ? WEIGHTS_INT4 : WEIGHTS_BFLOAT16; format >= 0; format--)
+  for (int format = in % 32 == 0 ? WEIGHTS_INT4 : WEIGHTS_BFLOAT16; format >= 0;
+       format--)
     for (int backward = 0; backward < 2; backward++) {
       float *x = random_floats(rows * (backward ? out : in), 1);
-      PanelProduct p = {.rows = rows, .in = in, .out = out, .format = format, .x = x};
+      PanelProduct p = {
+          .rows = rows, .in = in, .out = out, .format = format, .x = x};
       p.packed = format == WEIGHTS_INT4 ? (void *)w.int4 : (void *)w.bfloat16;
       p.scales = format == WEIGHTS_INT4 ? w.scales : NULL;
       p.minimums = format == WEIGHTS_INT4 ? w.minimums : NULL;
@@ -126,29 +144,40 @@ static void time_product(const Kernels *kernels, PanelProduct p, int backward) {
   double best = 1e9, stop = seconds_now() + 0.4;
   do {
     double start = seconds_now();
-    (backward ? kernels->panel_backward : kernels->panel_forward)(&p, &TWO_THREADS);
+    (backward ? kernels->panel_backward : kernels->panel_forward)(&p,
+                                                                  &TWO_THREADS);
     best = fmin(best, seconds_now() - start);
   } while (seconds_now() < stop);
   double bytes = p.format == WEIGHTS_INT4 ? 0.625 : 2;
-  printf("%-8s %-8s %-8s rows %4ld in %5ld out %5ld: %8.3f ms %7.1f GFLOP/s %5.1f GB/s of weights\n", kernels->path,
-         p.format == WEIGHTS_INT4 ? "int4" : "bfloat16", backward ? "backward" : "forward", (long)p.rows, (long)p.in,
-         (long)p.out, best * 1e3, 2e-9 * p.rows * p.in * p.out / best, bytes * 1e-9 * p.in * p.out / best);
+  printf("%-8s %-8s %-8s rows %4ld in %5ld out %5ld: %8.3f ms %7.1f GFLOP/s "
+         "%5.1f GB/s of weights\n",
+         kernels->path, p.format == WEIGHTS_INT4 ? "int4" : "bfloat16",
+         backward ? "backward" : "forward", (long)p.rows, (long)p.in,
+         (long)p.out, best * 1e3, 2e-9 * p.rows * p.in * p.out / best,
+         bytes * 1e-9 * p.in * p.out / best);
 }
 
 /* Timed are the paths named on the command line, or avx512. */
-static void time_shape(const char *path, int64_t rows, int64_t in, int64_t out) {
+static void time_shape(const char *path, int64_t rows, int64_t in,
+                       int64_t out) {
   const Kernels *usable[4];
   int64_t count = round_up(out, 32) * round_up(in, 32);
   void *packed = malloc(count * 2);
   uint16_t *scales = malloc(count / 16), *minimums = malloc(count / 16);
-  for (int64_t i = 0; i < count; i++) ((uint16_t *)packed)[i] = 0x3c00 + random_bits() % 256;
-  for (int64_t i = 0; i < count / 32; i++) scales[i] = minimums[i] = 0x2c00 + random_bits() % 256;
-  float *x = random_floats(rows * (in > out ? in : out), 1), *y = random_floats(rows * (in > out ? in : out), 1);
+  for (int64_t i = 0; i < count; i++)
+    ((uint16_t *)packed)[i] = 0x3c00 + random_bits() % 256;
+  for (int64_t i = 0; i < count / 32; i++)
+    scales[i] = minimums[i] = 0x2c00 + random_bits() % 256;
+  float *x = random_floats(rows * (in > out ? in : out), 1),
+        *y = random_floats(rows * (in > out ? in : out), 1);
   for (int i = usable_kernels(usable) - 1; i >= 0; i--)
     if (strcmp(path, usable[i]->path) == 0)
       for (int format = 0; format < 2; format++)
         for (int backward = 0; backward < 2; backward++)
-          time_product(usable[i], (PanelProduct){rows, in, out, format, x, packed, scales, minimums, NULL, y}, backward);
+          time_product(usable[i],
+                       (PanelProduct){rows, in, out, format, x, packed, scales,
+                                      minimums, NULL, y},
+                       backward);
   free(packed);
   free(scales);
   free(minimums);
@@ -159,17 +188,24 @@ static void time_shape(const char *path, int64_t rows, int64_t in, int64_t out) 
 int main(int count, char **arguments) {
   if (count > 1 && strcmp(arguments[1], "--bench") == 0) {
     const char *path = count > 2 ? arguments[2] : "avx512";
-    const int64_t shapes[][3] = {{1024, 576, 1536},  {256, 5120, 5120}, {256, 5120, 13824},
-                                 {1, 5120, 13824}, {4, 5120, 5120},   {16, 5120, 5120}};
+    const int64_t shapes[][3] = {{1024, 576, 1536},  {256, 5120, 5120},
+                                 {256, 5120, 13824}, {1, 5120, 13824},
+                                 {4, 5120, 5120},    {16, 5120, 5120}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
       time_shape(path, shapes[i][0], shapes[i][1], shapes[i][2]);
     return 0;
   }
-  const int64_t shapes[][3] = {{1, 32, 32},   {0, 32, 32},    {1, 1, 1},      {2, 64, 40},    {3, 96, 33},  {4, 31, 70},
-                               {5, 288, 16},  {7, 33, 257},   {12, 320, 300}, {13, 17, 289},  {17, 64, 96}, {33, 96, 97},
-                               {40, 160, 15}, {513, 32, 33}, {1, 576, 130},  {2100, 32, 16}, {9, 1056, 40}, {9, 64, 1100}};
-  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(shapes[i][0], shapes[i][1], shapes[i][2]);
+  const int64_t shapes[][3] = {
+      {1, 32, 32},    {0, 32, 32},   {1, 1, 1},      {2, 64, 40},
+      {3, 96, 33},    {4, 31, 70},   {5, 288, 16},   {7, 33, 257},
+      {12, 320, 300}, {13, 17, 289}, {17, 64, 96},   {33, 96, 97},
+      {40, 160, 15},  {513, 32, 33}, {1, 576, 130},  {2100, 32, 16},
+      {9, 1056, 40},  {9, 64, 1100}, {26, 1056, 40}, {27, 33, 1100}};
+  for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+    check_shape(shapes[i][0], shapes[i][1], shapes[i][2]);
   for (int i = 0; i < 24; i++)
-    check_shape(random_between(1, 30), random_between(1, 10) * (i % 2 ? 32 : 11), random_between(1, 200));
+    check_shape(random_between(1, 30),
+                random_between(1, 10) * (i % 2 ? 32 : 11),
+                random_between(1, 200));
   return check_report("linear-panels");
 }
