@@ -1,6 +1,7 @@
 // The parts of `pnpm bench train` that are pure: what goes into a micro-batch, what is taken from a profile.
 import { describe, expect, it } from "vitest";
 import { parseOptions } from "../../tools/bench/options.ts";
+import { productWork } from "../../tools/bench/product-work.ts";
 import { type ProfileEvent, sumByOperator } from "../../tools/bench/profile-step.ts";
 import type { Row } from "../../tools/bench/protocol.ts";
 import { fullRows, lengthGrouped, packed, tokenCount } from "../../tools/bench/rows.ts";
@@ -70,9 +71,30 @@ describe("sumByOperator()", () => {
   it("leaves each node's first run out and gives costs of one run", () => {
     const runs = [event("a", 0, 900), event("b", 1, 800), event("a", 2, 10), event("b", 3, 20)];
     const [product] = sumByOperator([...runs, event("a", 4, 30), event("b", 5, 40)]);
-    expect(product).toMatchObject({ operator: "MatMul", count: 2, seconds: expect.closeTo(50e-6, 9), dtype: "float" });
-    expect(product!.operations).toBeCloseTo(2 * (2 * 6 * 4 * 5));
+    expect(product).toMatchObject({ operator: "MatMul", count: 2, seconds: expect.closeTo(50e-6, 9) });
+    expect(product!.work).toEqual({ type: "float32", operations: expect.closeTo(2 * (2 * 6 * 4 * 5)) });
     expect(product!.bytes).toBe(2 * 4 * (24 + 20 + 30));
+  });
+});
+
+describe("productWork()", () => {
+  const float = (...shape: number[]) => ({ float: shape });
+
+  it("counts products of packed weights by the width of their rows", () => {
+    const inputs = [{ uint8: [2, 8, 32] }, float(2, 8), { int8: [9999] }];
+    expect(productWork("Int8Linear", inputs, [float(2, 8, 48)])).toEqual({
+      type: "int8",
+      operations: 2 * (2 * 8) * 32 * 48,
+    });
+  });
+
+  it("counts batches of products with a transposed factor", () => {
+    const work = productWork("FusedMatMul", [float(3, 4, 5), float(3, 7, 5)], [float(3, 4, 7)]);
+    expect(work).toEqual({ type: "float32", operations: expect.closeTo(2 * 3 * 4 * 5 * 7) });
+  });
+
+  it("leaves out what is no product", () => {
+    expect(productWork("Add", [float(2), float(2)], [float(2)])).toBeUndefined();
   });
 });
 

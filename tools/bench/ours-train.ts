@@ -9,17 +9,12 @@ import {
   toSupervisedBatch,
 } from "@flacuna/lora";
 import { type Checkpoint, readCheckpoint } from "@flacuna/model";
-import { adamW, constantSchedule, type Trainer } from "@flacuna/tensor";
+import { adamW, constantSchedule, type Precision, type Trainer } from "@flacuna/tensor";
 import { profileStep } from "./profile-step.ts";
 import type { Batch, Command, Hello, OurSettings, TrainAnswer, Training } from "./protocol.ts";
 
-type TrainerOptions = Parameters<typeof createAdapterTrainer>[0];
-
-/** What a precision adds to the trainer's options; one that is not here is refused, never replaced by another. */
-const PRECISIONS: Readonly<Record<string, Partial<TrainerOptions>>> = {
-  float32: {},
-  int8: { precision: "int8" },
-};
+/** A precision that is not here is refused, never replaced by another. */
+const PRECISIONS: readonly Precision[] = ["float32", "bfloat16", "int8", "int4"];
 
 /** What `load` makes. */
 interface Loaded {
@@ -27,12 +22,13 @@ interface Loaded {
   readonly adapter: Adapter;
   readonly trainer: Trainer;
   readonly threads: number;
+  readonly precision: Precision;
 }
 
 async function load(settings: Training & OurSettings): Promise<Loaded> {
-  const { model, learningRate, threads, precision } = settings;
-  const policy = PRECISIONS[precision];
-  if (policy === undefined) throw new Error(`this build has no precision "${precision}"`);
+  const { model, learningRate, threads } = settings;
+  const precision = PRECISIONS.find((each) => each === settings.precision);
+  if (precision === undefined) throw new Error(`this build has no precision "${settings.precision}"`);
   const checkpoint = await readCheckpoint(model);
   const adapter = await readAdapter(settings.adapter);
   const trainer = await createAdapterTrainer({
@@ -42,9 +38,9 @@ async function load(settings: Training & OurSettings): Promise<Loaded> {
     optimizer: adamW(),
     schedule: constantSchedule(learningRate),
     threads,
-    ...policy,
+    precision,
   });
-  return { checkpoint, adapter, trainer, threads };
+  return { checkpoint, adapter, trainer, threads, precision };
 }
 
 async function train(trainer: Trainer, batches: readonly Batch[]): Promise<TrainAnswer> {
@@ -90,7 +86,7 @@ async function answer(value: unknown): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
 }
 
-const hello: Hello = { versions: { node: process.versions.node }, precisions: Object.keys(PRECISIONS) };
+const hello: Hello = { versions: { node: process.versions.node }, precisions: PRECISIONS };
 await answer(hello);
 for await (const line of createInterface({ input: process.stdin })) {
   try {

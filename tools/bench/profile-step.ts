@@ -2,8 +2,19 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Adapter, adapterLoss, SUPERVISED_BATCH, type SupervisedBatch } from "@flacuna/lora";
-import type { Checkpoint } from "@flacuna/model";
-import { compile, mapTree, scalar, spec, Tensor, trace, Value, valueAndGrad } from "@flacuna/tensor";
+import { type Checkpoint, rotateCheckpoint } from "@flacuna/model";
+import {
+  compile,
+  mapTree,
+  type Precision,
+  scalar,
+  spec,
+  Tensor,
+  trace,
+  Value,
+  valueAndGrad,
+} from "@flacuna/tensor";
+import { elementsOf, type ProductWork, productWork, type TypedShape } from "./product-work.ts";
 
 /** The runs that are measured, after one that is not. */
 const MEASURED_RUNS = 2;
@@ -14,10 +25,8 @@ export interface OperatorTime {
   /** nodes */
   readonly count: number;
   readonly seconds: number;
-  /** multiplications and additions, for operators that are products; else 0 */
-  readonly operations: number;
-  /** of the element type that the product reads its first argument in */
-  readonly dtype: string;
+  /** for operators that are products */
+  readonly work?: ProductWork;
   /** bytes of all arguments and results */
   readonly bytes: number;
 }
@@ -28,11 +37,17 @@ export async function profileStep(options: {
   readonly adapter: Adapter;
   readonly threads: number;
   readonly batch: SupervisedBatch;
+  readonly precision: Precision;
   /** path that the profile's file begins with; the file is removed */
   readonly prefix: string;
 }): Promise<{ readonly operators: readonly OperatorTime[] }> {
-  const { checkpoint, adapter, threads, batch, prefix } = options;
-  const loss = adapterLoss(checkpoint.config, adapter.config, true);
+  const { adapter, threads, batch, prefix, precision } = options;
+  // As `createAdapterTrainer` does: int8 wants a rotated base, and an output head of 16 bits.
+  const isInt8 = precision === "int8";
+  const { config, weights } = options.checkpoint;
+  const rotated = isInt8 ? rotateCheckpoint(config, weights) : undefined;
+  const base = rotated ?? options.checkpoint;
+  const loss = adapterLoss(base.config, adapter.config, true, rotated && { rotated });
   const isTensor = (leaf: unknown): leaf is Tensor => leaf instanceof Tensor;
   const specs = mapTree(adapter.tensors, isTensor, ({ dtype, shape }) => spec(dtype, shape));
   const program = trace(
@@ -40,7 +55,12 @@ export async function profileStep(options: {
       valueAndGrad((at: unknown) => loss(at as never, data as never, seed as never))(parameters),
     [specs, SUPERVISED_BATCH, spec("int64", [])],
   );
-  const executable = await compile(program, { weights: checkpoint.weights, threads, profilePrefix: prefix });
+  const executable = await compile(program, {
+    weights: base.weights,
+    threads,
+    profilePrefix: prefix,
+    precision: (path) => (isInt8 && path === "lm_head.weight" ? "bfloat16" : precision),
+  });
   for (let run = 0; run <= MEASURED_RUNS; run++) {
     const results = await executable.run([adapter.tensors, batch, scalar(0, "int64")]);
     mapTree(
@@ -68,9 +88,6 @@ export interface ProfileEvent {
   };
 }
 
-/** `{ float: [2, 512, 576] }` */
-type TypedShape = Readonly<Record<string, readonly number[]>>;
-
 async function takeProfile(prefix: string): Promise<ProfileEvent[]> {
   const names = await readdir(dirname(prefix));
   const name = names.find((each) => each.startsWith(`${basename(prefix)}_`));
@@ -95,39 +112,23 @@ export function sumByOperator(events: readonly ProfileEvent[]): OperatorTime[] {
     }
     const operator = args.op_name ?? "unknown";
     const before = totals.get(operator);
-    const inputs = args.input_type_shape ?? [];
-    const outputs = args.output_type_shape ?? [];
+    const { input_type_shape: inputs = [], output_type_shape: outputs = [] } = args;
+    const work = productWork(operator, inputs, outputs);
     totals.set(operator, {
       operator,
       count: (before?.count ?? 0) + 1 / MEASURED_RUNS,
       seconds: (before?.seconds ?? 0) + dur / 1e6 / MEASURED_RUNS,
-      operations: (before?.operations ?? 0) + productOperations(operator, inputs, outputs) / MEASURED_RUNS,
-      dtype: before?.dtype ?? Object.keys(inputs[0] ?? {})[0] ?? "",
       bytes: (before?.bytes ?? 0) + bytesOf([...inputs, ...outputs]) / MEASURED_RUNS,
+      ...(work && {
+        work: {
+          type: work.type,
+          operations: (before?.work?.operations ?? 0) + work.operations / MEASURED_RUNS,
+        },
+      }),
     });
   }
   return [...totals.values()].sort((a, b) => b.seconds - a.seconds);
 }
-
-const PRODUCT = /MatMul|Gemm|Linear/;
-
-/**
- * 2·m·k·n of a product [m, k]·[k, n], which is 2·√(mk · kn · mn); for b such products √ of the whole over b.
- * Attention is not counted: what it skips is not in its shapes.
- */
-function productOperations(
-  operator: string,
-  [a, b]: readonly TypedShape[],
-  [c]: readonly TypedShape[],
-): number {
-  if (!PRODUCT.test(operator) || a === undefined || b === undefined || c === undefined) return 0;
-  const shapeOfB = Object.values(b)[0]!;
-  const batch = shapeOfB.slice(0, -2).reduce((product, size) => product * size, 1);
-  return 2 * Math.sqrt((elements(a) * elements(b) * elements(c)) / batch);
-}
-
-const elements = (shape: TypedShape): number =>
-  Object.values(shape)[0]!.reduce((product, size) => product * size, 1);
 
 /** Bytes of an element by the runtime's names. */
 const BYTES: Readonly<Record<string, number>> = {
@@ -143,4 +144,4 @@ const BYTES: Readonly<Record<string, number>> = {
 };
 
 const bytesOf = (shapes: readonly TypedShape[]): number =>
-  shapes.reduce((total, shape) => total + elements(shape) * (BYTES[Object.keys(shape)[0]!] ?? 0), 0);
+  shapes.reduce((total, shape) => total + elementsOf(shape) * (BYTES[Object.keys(shape)[0]!] ?? 0), 0);

@@ -2,6 +2,7 @@
 import type { Curve } from "./loss-curve.ts";
 import type { Machine, Peaks } from "./machine.ts";
 import { describeSettings } from "./peer-trials.ts";
+import { type ProductWork, peakType } from "./product-work.ts";
 import type { OperatorTime } from "./profile-step.ts";
 import type { RealDataResult } from "./real-data.ts";
 import type { Speed, SpeedResult } from "./speed.ts";
@@ -83,18 +84,14 @@ function achieved(operators: readonly OperatorTime[], peaks: Peaks): Record<stri
     readBytes: sum(operators.map(({ bytes }) => bytes)) / 1e9 / step / peaks.readBytes,
   };
   for (const type of ["int8", "bfloat16", "float32"] as const) {
-    const products = operators.filter(({ dtype, operations }) => operations > 0 && peakType(dtype) === type);
+    const works = operators.flatMap(({ work }) =>
+      work !== undefined && peakType(work.type, peaks.unit) === type ? [work] : [],
+    );
     const peak = peaks[type];
-    if (products.length > 0 && peak !== null)
-      shares[type] = sum(products.map(({ operations }) => operations)) / 1e9 / step / peak;
+    if (works.length > 0 && peak !== null)
+      shares[type] = sum(works.map(({ operations }) => operations)) / 1e9 / step / peak;
   }
   return Object.fromEntries(Object.entries(shares).map(([name, share]) => [name, significant(share)]));
-}
-
-/** The kind of product that a product on elements of the runtime's type is. */
-function peakType(dtype: string): "int8" | "bfloat16" | "float32" {
-  if (dtype === "int8" || dtype === "uint8") return "int8";
-  return dtype === "bfloat16" ? "bfloat16" : "float32";
 }
 
 /** Everything, for people. */
@@ -193,10 +190,9 @@ function formatOperators(operators: readonly OperatorTime[], peaks: Peaks | unde
 }
 
 function formatOperator(each: OperatorTime, step: number, peaks: Peaks | undefined): string {
-  const { operator, count, seconds, operations, dtype, bytes } = each;
+  const { operator, count, seconds, work, bytes } = each;
   const ofPeak = (rate: number, peak: number | null | undefined) =>
     peak === null || peak === undefined ? "" : ` (${((100 * rate) / peak).toFixed(0)} %)`;
-  const products = operations / 1e9 / seconds;
   const traffic = bytes / 1e9 / seconds;
   return [
     `  ${operator}`.padEnd(36),
@@ -204,10 +200,16 @@ function formatOperator(each: OperatorTime, step: number, peaks: Peaks | undefin
     `${(1e3 * seconds).toFixed(1)} ms`.padStart(11),
     `${((100 * seconds) / step).toFixed(1)} %`.padStart(8),
     `${traffic.toFixed(1)} GB/s${ofPeak(traffic, peaks?.readBytes)}`.padStart(18),
-    operations === 0
-      ? ""
-      : `  ${products.toFixed(0)} GOP/s ${dtype}${ofPeak(products, peaks?.[peakType(dtype)])}`,
+    work === undefined ? "" : `  ${formatWork(work, seconds, peaks)}`,
   ].join("");
+}
+
+function formatWork({ type, operations }: ProductWork, seconds: number, peaks: Peaks | undefined): string {
+  const rate = operations / 1e9 / seconds;
+  const text = `${rate.toFixed(0)} GOP/s`;
+  if (peaks === undefined) return text;
+  const peak = peakType(type, peaks.unit);
+  return peaks[peak] === null ? text : `${text} (${((100 * rate) / peaks[peak]).toFixed(0)} % of ${peak})`;
 }
 
 function formatCurves(curves: readonly Curve[]): string[] {
