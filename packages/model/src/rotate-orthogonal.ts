@@ -159,7 +159,8 @@ function hadamardBlocks(tile: Float64Array, { blockSize }: Orthogonal): void {
   for (let half = LANES; half < blockSize * LANES; half *= 2) {
     for (let start = 0; start < tile.length; start += 2 * half) {
       for (let i = start; i < start + half; i++) {
-        const [a, b] = [tile[i]!, tile[i + half]!];
+        const a = tile[i]!;
+        const b = tile[i + half]!;
         tile[i] = a + b;
         tile[i + half] = a - b;
       }
@@ -172,12 +173,19 @@ function hadamardBlocks(tile: Float64Array, { blockSize }: Orthogonal): void {
 function mixBlocks(tile: Float64Array, out: Float64Array, mix: Float64Array): void {
   const blocks = Math.sqrt(mix.length);
   const span = tile.length / blocks;
-  out.fill(0);
   for (let to = 0; to < blocks; to++) {
-    for (let from = 0; from < blocks; from++) {
-      const share = mix[from * blocks + to]!;
-      const [source, target] = [from * span, to * span];
-      for (let i = 0; i < span; i++) out[target + i]! += share * tile[source + i]!;
+    const target = to * span;
+    // Three sources at a time: sums stay in registers, and memory is the limit.
+    for (let from = 0; from < blocks; from += 3) {
+      const [p, q, r] = [from, Math.min(from + 1, blocks - 1), Math.min(from + 2, blocks - 1)];
+      const a = mix[p * blocks + to]!;
+      const b = q > p ? mix[q * blocks + to]! : 0;
+      const c = r > q ? mix[r * blocks + to]! : 0;
+      const [atP, atQ, atR] = [p * span, q * span, r * span];
+      for (let i = 0; i < span; i++) {
+        const sum = a * tile[atP + i]! + b * tile[atQ + i]! + c * tile[atR + i]!;
+        out[target + i] = from === 0 ? sum : out[target + i]! + sum;
+      }
     }
   }
 }
