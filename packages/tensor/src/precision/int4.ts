@@ -178,7 +178,7 @@ function roundBlock(
     let word = 0;
     for (let i = 0; i < 8; i++) {
       const steps = ((weight[from + i]! - minimum) * inverse + 0.5) | 0;
-      word |= (steps > LARGEST_NIBBLE ? LARGEST_NIBBLE : steps < 0 ? 0 : steps) << shiftOf(i);
+      word |= Math.min(LARGEST_NIBBLE, Math.max(0, steps)) << shiftOf(i);
     }
     words[place] = word;
   }
