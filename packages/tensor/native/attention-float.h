@@ -85,7 +85,7 @@ static void float_attention_prepare_keys(void *argument, size_t index) {
   if (call->value_panels != NULL) attention_transpose(value, step, tokens, size, call->value_panels + at);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------------------- */
 
 /* Scores, shares, and what they mix of the values, for one block; scores: [queries][FORWARD_KEYS]. */
 static void float_attention_mix(const FloatAttention *call, const AttentionBlock *block, const float *queries,
@@ -155,7 +155,7 @@ static void float_attention_forward(const Attention *p, const Parallel *parallel
   parallel_for(parallel, float_attention_forward_task, p->batch * p->heads * blocks, &call);
 }
 
-/* ---- backward ------------------------------------------------------------------------------------------------------ */
+/* ---- backward ------------------------------------------------------------------------------------------ */
 
 /* One query head, PREPARE_TOKENS tokens: rotated queries, cotangents, and their dots with the outputs. */
 static void float_attention_prepare_queries(void *argument, size_t index) {

@@ -92,7 +92,7 @@ static inline void attention_share_gradients(float *scores, float *d_shares, Att
   attention_clear_outside(d_shares, range, width);
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------------------------------------- */
 
 /* What query `row` of the block has gathered, divided by its sum. */
 static inline void attention_write_mixed(const Attention *p, const AttentionBlock *block, int64_t row,

@@ -12,7 +12,7 @@
 #define TILE_BACKWARD_KEYS 128
 #define TILE_BACKWARD_QUERIES 128
 
-/* ---- products and layouts ------------------------------------------------------------------------------------------ */
+/* ---- products and layouts ------------------------------------------------------------------------------ */
 
 /* C [32][32] = A B, added to C if so asked. A: 32 rows, depth steps of 32 values `a_step` apart. B: tiles
    [16 pairs of depth][16 columns][2], the right 16 columns `b_right` and depth steps `b_step` values further. */
@@ -101,7 +101,7 @@ static void tile_down_to_columns(const uint16_t *down, int64_t wide, uint16_t *c
     tile_turn(down + i * TILE_VALUES, TILE_BLOCK, columns + i * TILE_VALUES);
 }
 
-/* ---- what the tasks of a call share ---------------------------------------------------------------------------------- */
+/* ---- what the tasks of a call share -------------------------------------------------------------------- */
 
 /* Arrays of bfloat16 are [batch, heads, padded / 32][32 * wide] in the layout their name says. */
 typedef struct {
@@ -178,7 +178,7 @@ static void tile_attention_prepare_keys(void *argument, size_t index) {
   tile_read(call, p->value, p->key_value_heads, batch, head, first, 0, 1, call->value_rows + at);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------------------- */
 
 /* What a task of the forward pass works in, for 32 queries. */
 typedef struct {
@@ -259,7 +259,7 @@ static void tile_attention_forward(const Attention *p, const Parallel *parallel)
   parallel_for(parallel, tile_attention_forward_task, p->batch * p->heads * blocks, &call);
 }
 
-/* ---- backward ------------------------------------------------------------------------------------------------------ */
+/* ---- backward ------------------------------------------------------------------------------------------ */
 
 /* 32 tokens of one query head. */
 static void tile_attention_prepare_queries(void *argument, size_t index) {

@@ -56,7 +56,7 @@ static void free_case(Case *c) {
   free(c->starts);
 }
 
-/* ---- plain loops in double ---------------------------------------------------------------------------------------- */
+/* ---- plain loops in double ----------------------------------------------------------------------------- */
 
 static void rotate(const Attention *p, int64_t token, int direction, const double *x, double *y) {
   const int64_t half = p->head_size / 2;
@@ -86,14 +86,15 @@ static double *widen(const Attention *p, const float *x, int64_t heads, int turn
 
 static void plain_attention(const Attention *p, double *expected[OUTPUTS]) {
   const int64_t size = p->head_size, kv = p->key_value_heads, group = p->heads / kv;
-  double *query = widen(p, p->query, p->heads, 1), *key = widen(p, p->key, kv, 1), *value = widen(p, p->value, kv, 0);
-  double *d_mixed = widen(p, p->d_mixed, p->heads, 0);
+  double *query = widen(p, p->query, p->heads, 1), *key = widen(p, p->key, kv, 1);
+  double *value = widen(p, p->value, kv, 0), *d_mixed = widen(p, p->d_mixed, p->heads, 0);
   double *shares = exact(p->length * sizeof(double)), scale = 1 / sqrt((double)size);
   for (int i = 0; i < OUTPUTS; i++) expected[i] = calloc(output_size(p, i), sizeof(double));
   for (int64_t b = 0; b < p->batch; b++)
     for (int64_t h = 0; h < p->heads; h++)
       for (int64_t t = 0; t < p->length; t++) {
-        const int64_t q = ((b * p->length + t) * p->heads + h) * size, first = p->starts ? p->starts[b * p->length + t] : 0;
+        const int64_t q = ((b * p->length + t) * p->heads + h) * size;
+        const int64_t first = p->starts ? p->starts[b * p->length + t] : 0;
         double largest = -INFINITY, sum = 0;
         for (int64_t s = first; s <= t; s++) {
           shares[s] = scale * dot(query + q, key + ((b * p->length + s) * kv + h / group) * size, size);
@@ -130,7 +131,7 @@ static void plain_attention(const Attention *p, double *expected[OUTPUTS]) {
   free(query), free(key), free(value), free(d_mixed), free(shares);
 }
 
-/* ---- tests ----------------------------------------------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------------------------------------- */
 
 static void spoil(Case *c) {
   for (int i = 0; i < OUTPUTS; i++)
@@ -175,7 +176,8 @@ static void check_nan(const Kernels *kernels, int input) {
     const int64_t step = output == D_QUERY ? 2 * size : size;
     int found = 0;
     for (int64_t i = at * step; i < (at + 1) * step; i++) found |= isnan(c.outputs[output][i]) != 0;
-    CHECK(found || (input == VALUE && output == D_VALUE), "attention %s: NaN in input %d is lost in %s", kernels->path, input, OUTPUT_NAMES[output]);
+    CHECK(found || (input == VALUE && output == D_VALUE), "attention %s: NaN in input %d is lost in %s", kernels->path, input,
+          OUTPUT_NAMES[output]);
   }
   free_case(&c);
 }
@@ -205,7 +207,7 @@ static void check_random_shapes(const Kernels *kernels, int count, int64_t longe
   }
 }
 
-/* ---- times ----------------------------------------------------------------------------------------------------------- */
+/* ---- times --------------------------------------------------------------------------------------------- */
 
 static double best_seconds(void (*run)(const Attention *, const Parallel *), const Attention *p) {
   double best = 1e9;
