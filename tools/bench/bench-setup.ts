@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createAdapter, writeAdapter } from "@flacuna/lora";
 import { type LlamaConfig, llamaParameterShapes, readCheckpoint, readTokenizer } from "@flacuna/model";
 import { readInstructions } from "./instructions.ts";
+import { prepareModel } from "./model-folder.ts";
 import type { TrainBenchOptions } from "./options.ts";
 import { preparePython } from "./peer-environment.ts";
 import type { PeerSettings, Row, Training } from "./protocol.ts";
@@ -53,8 +54,9 @@ export async function withSetup<T>(
 
 async function prepare(options: TrainBenchOptions, scratch: string): Promise<BenchSetup> {
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
-  const { config } = await readCheckpoint(options.model);
-  const tokenizer = await readTokenizer(options.model);
+  const model = prepareModel(options.model, log);
+  const { config } = await readCheckpoint(model);
+  const tokenizer = await readTokenizer(model);
   const { realExamples } = options.amounts;
   const instructions = await readInstructions(options.data, realExamples + FULL_ROW_EXAMPLES, SEED);
   if (options.data === undefined) log("no --data and no FLACUNA_DATA: the instructions are made up");
@@ -69,7 +71,7 @@ async function prepare(options: TrainBenchOptions, scratch: string): Promise<Ben
     options,
     config,
     training: {
-      model: options.model,
+      model,
       adapter,
       learningRate: 2e-4,
       threads: options.threads ?? availableParallelism(),

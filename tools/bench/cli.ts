@@ -10,4 +10,9 @@ const benchmark = BENCHMARKS[name];
 if (benchmark === undefined) {
   process.stderr.write(`usage: pnpm bench ${Object.keys(BENCHMARKS).join(" | ")} [--help]\n`);
   process.exitCode = 2;
-} else await benchmark(args);
+} else {
+  await benchmark(args).catch((error: unknown) => {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exitCode = 1;
+  });
+}

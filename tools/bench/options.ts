@@ -1,6 +1,5 @@
 // The command line of `pnpm bench train`.
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 /** What can be measured on its own. */
@@ -30,7 +29,7 @@ export interface Amounts {
 }
 
 export interface TrainBenchOptions {
-  readonly model: string;
+  readonly model: string | undefined;
   readonly data: string | undefined;
   readonly python: string | undefined;
   readonly precision: string | undefined;
@@ -64,7 +63,7 @@ const QUICK: Amounts = {
 const TOKENS_PER_BATCH = 1024;
 
 export const USAGE = `pnpm bench train [options]
-  --model DIR      checkpoint folder (default ~/.cache/flacuna/SmolLM2-135M-Instruct, made by tools/smollm2.ts)
+  --model DIR      checkpoint folder (default: SmolLM2-135M-Instruct, made once by tools/smollm2.ts)
   --data DIR       folder with instruct/SOURCE/… (default: FLACUNA_DATA; without either, text is made up)
   --python PATH    Python with torch, transformers and peft (default: a virtual environment that is made once)
   --precision P    how ours computes (default: int8 where this build has it, else float32)
@@ -83,7 +82,7 @@ export function parseOptions(args: readonly string[], environment: NodeJS.Proces
   const { values } = parseArgs({
     args: [...args],
     options: {
-      model: { type: "string", default: join(homedir(), ".cache/flacuna/SmolLM2-135M-Instruct") },
+      model: { type: "string" },
       data: { type: "string" },
       python: { type: "string" },
       precision: { type: "string" },
@@ -96,7 +95,7 @@ export function parseOptions(args: readonly string[], environment: NodeJS.Proces
   });
   const data = values.data ?? environment["FLACUNA_DATA"];
   return {
-    model: resolve(values.model),
+    model: values.model === undefined ? undefined : resolve(values.model),
     data: data === undefined || data === "" ? undefined : resolve(data),
     python: values.python,
     precision: values.precision,

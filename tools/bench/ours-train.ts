@@ -9,7 +9,7 @@ import {
   toSupervisedBatch,
 } from "@flacuna/lora";
 import { type Checkpoint, readCheckpoint } from "@flacuna/model";
-import { adamW, constantSchedule, type Precision, type Trainer } from "@flacuna/tensor";
+import { adamW, constantSchedule, kernelStatus, type Precision, type Trainer } from "@flacuna/tensor";
 import { profileStep } from "./profile-step.ts";
 import type { Batch, Command, Hello, OurSettings, TrainAnswer, Training } from "./protocol.ts";
 
@@ -86,7 +86,11 @@ async function answer(value: unknown): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
 }
 
-const hello: Hello = { versions: { node: process.versions.node }, precisions: PRECISIONS };
+const { path: kernels = "none" } = await kernelStatus();
+const hello: Hello = {
+  versions: { node: process.versions.node, "native kernels": kernels },
+  precisions: PRECISIONS,
+};
 await answer(hello);
 for await (const line of createInterface({ input: process.stdin })) {
   try {
