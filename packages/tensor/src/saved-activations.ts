@@ -43,6 +43,8 @@ class Saving {
   private readonly producers: ReadonlyMap<Var, Equation>;
   private readonly equations: Equation[] = [];
   private readonly narrow = new Map<Var, Var>();
+  /** Those of which no later equation of the forward pass knows yet. */
+  private readonly rounded: Var[] = [];
   private readonly widened = new Map<Var, Var>();
   /** Values of the gradient that cannot be computed before the forward pass has ended. */
   private readonly late = new Set<Var>();
@@ -104,10 +106,23 @@ class Saving {
   }
 
   private keepForward(equation: Equation, saved: ReadonlySet<Var>): void {
-    this.equations.push(equation);
+    this.equations.push(this.afterRounding(equation));
     for (const output of equation.outputs) {
-      if (saved.has(output)) this.narrow.set(output, this.cast(output, this.dtype));
+      if (!saved.has(output)) continue;
+      const narrow = this.cast(output, this.dtype);
+      this.narrow.set(output, narrow);
+      this.rounded.push(narrow);
     }
+  }
+
+  /** The equation, which waits for the values rounded before it: else they would be rounded when the gradient reads them. */
+  private afterRounding(equation: Equation): Equation {
+    const index = equation.inputs.findIndex((input) => (this.producers.get(input)?.inputs.length ?? 0) > 0);
+    if (index === -1) return equation;
+    const waiting = this.rounded
+      .splice(0)
+      .reduce((input, narrow) => this.delay(input, narrow), equation.inputs[index]!);
+    return { ...equation, inputs: equation.inputs.with(index, waiting) } as Equation;
   }
 
   private rewriteGradient(equation: Equation, saved: ReadonlySet<Var>): void {
@@ -127,7 +142,9 @@ class Saving {
     if (known !== undefined) return known;
     const root = this.rootOf(variable);
     const wide =
-      root === variable ? this.cast(this.delay(root, anchor), "float32") : this.view(variable, anchor);
+      root === variable
+        ? this.cast(this.delay(this.narrow.get(root)!, anchor), "float32")
+        : this.view(variable, anchor);
     this.widened.set(variable, wide);
     this.late.add(wide);
     return wide;
@@ -145,9 +162,9 @@ class Saving {
     return output;
   }
 
-  private delay(root: Var, anchor: Var): Var {
-    const output = this.newVar(this.dtype, root.shape);
-    const inputs = [this.narrow.get(root)!, anchor];
+  private delay(variable: Var, anchor: Var): Var {
+    const output = this.newVar(variable.dtype, variable.shape);
+    const inputs = [variable, anchor];
     const params = { composite: AFTER, attributes: {} };
     this.equations.push({ primitive: "composite", inputs, params, outputs: [output] });
     return output;
