@@ -152,6 +152,7 @@ describe("public names", () => {
       type OperatorCount
       type Optimizer
       type Precision
+      type PrecisionChoice
       type Program
       type ReduceOptions
       type RunOptions
