@@ -1,4 +1,4 @@
-// The tensors that stand for a frozen weight [out, in] under each policy: names, dtypes and shapes.
+// The tensors that stand for a frozen weight [out, in] in each form: names, dtypes and shapes.
 import { BLOCK } from "../composites/panel-linear.ts";
 import { DEPTH_STEP, roundUp } from "../composites/quantize-rows.ts";
 import type { DType } from "../dtype.ts";
@@ -11,6 +11,9 @@ export type PrecisionChoice = Precision | ((path: string) => Precision);
 
 /** A policy that holds weights in a form of its own. */
 export type Policy = Exclude<Precision, "float32">;
+
+/** A form that weights are held in: a policy's, or "float16" for tables that rows are looked up in. */
+export type Form = Policy | "float16";
 
 /** dtype and shape of one part. */
 export interface PartSpec {
@@ -56,21 +59,27 @@ function int4Parts({ out, in: inputs }: MatrixSize) {
   } as const satisfies Record<string, PartSpec>;
 }
 
-/** The parts of each policy, by name. */
-export const PARTS = { int8: int8Parts, bfloat16: bfloat16Parts, int4: int4Parts } as const satisfies Record<
-  Policy,
-  (size: MatrixSize) => Record<string, PartSpec>
->;
+function float16Parts({ out, in: inputs }: MatrixSize) {
+  return { rows: { dtype: "float16", shape: [out, inputs] } } as const satisfies Record<string, PartSpec>;
+}
+
+/** The parts of each form, by name. */
+export const PARTS = {
+  int8: int8Parts,
+  bfloat16: bfloat16Parts,
+  int4: int4Parts,
+  float16: float16Parts,
+} as const satisfies Record<Form, (size: MatrixSize) => Record<string, PartSpec>>;
 
 /** Whether a policy can hold a weight of this size; others stay in float32. */
 export const canHold = (policy: Policy, { in: inputs }: MatrixSize): boolean =>
   policy !== "int4" || inputs % BLOCK === 0;
 
 /** The name of a part in a weight source. */
-export const partPath = (path: string, policy: Policy, part: string): string => `${path}#${policy}.${part}`;
+export const partPath = (path: string, form: Form, part: string): string => `${path}#${form}.${part}`;
 
 /** What a part's name says; undefined for a weight of the checkpoint itself. */
-export function parsePartPath(path: string): { path: string; policy: Policy; part: string } | undefined {
-  const match = /^(.*)#(int8|bfloat16|int4)\.(\w+)$/.exec(path);
-  return match === null ? undefined : { path: match[1]!, policy: match[2] as Policy, part: match[3]! };
+export function parsePartPath(path: string): { path: string; form: Form; part: string } | undefined {
+  const match = /^(.*)#(int8|bfloat16|int4|float16)\.(\w+)$/.exec(path);
+  return match === null ? undefined : { path: match[1]!, form: match[2] as Form, part: match[3]! };
 }

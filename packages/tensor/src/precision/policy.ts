@@ -1,4 +1,5 @@
-// Program to program: products with frozen weights become the products of a precision policy.
+// Program to program: products with frozen weights become the products of a precision policy, and tables of frozen rows are
+// held in 16 bits.
 import { int8Linear, int8LinearTransposed } from "../composites/int8-linear.ts";
 import {
   bfloat16Linear,
@@ -6,12 +7,13 @@ import {
   int4Linear,
   int4LinearTransposed,
 } from "../composites/panel-linear.ts";
-import { weight } from "../ops.ts";
-import type { Equation, Program } from "../program.ts";
+import { cast, gather, weight } from "../ops.ts";
+import type { Equation, Program, Var } from "../program.ts";
 import { rewriteProgram } from "../rewrite.ts";
 import type { Tracer } from "../trace.ts";
 import {
   canHold,
+  type Form,
   type MatrixSize,
   PARTS,
   type PartSpec,
@@ -25,14 +27,14 @@ interface FrozenMatrix extends MatrixSize {
   readonly path: string;
 }
 
-type PartsOf<P extends Policy> = { readonly [Part in keyof ReturnType<(typeof PARTS)[P]>]: Tracer };
+type PartsOf<P extends Form> = { readonly [Part in keyof ReturnType<(typeof PARTS)[P]>]: Tracer };
 
 /** The parts of a weight as named constants. */
-function partsOf<P extends Policy>(policy: P, matrix: FrozenMatrix): PartsOf<P> & MatrixSize {
-  const specs: Readonly<Record<string, PartSpec>> = PARTS[policy](matrix);
+function partsOf<P extends Form>(form: P, matrix: FrozenMatrix): PartsOf<P> & MatrixSize {
+  const specs: Readonly<Record<string, PartSpec>> = PARTS[form](matrix);
   const parts = Object.entries(specs).map(([part, spec]) => [
     part,
-    weight(partPath(matrix.path, policy, part), spec),
+    weight(partPath(matrix.path, form, part), spec),
   ]);
   return { ...(Object.fromEntries(parts) as PartsOf<P>), out: matrix.out, in: matrix.in };
 }
@@ -56,21 +58,42 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
   },
 };
 
-/** The program with its products by frozen float32 matrices computed as the policy says. */
+/**
+ * The program with its products by frozen float32 matrices computed as the policy says, and with the matrices that it
+ * only looks rows up in held in float16.
+ */
 export function applyPrecision(program: Program, choice: PrecisionChoice): Program {
   if (choice === "float32") return program;
   const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
   return rewriteProgram(program, (equation, valueOf) => {
-    if (equation.primitive !== "matmul" || equation.params.transposeA) return undefined;
-    const matrix = frozen.get(equation.inputs[1]!.id);
-    const x = valueOf(equation.inputs[0]!);
-    if (matrix === undefined || x.dtype !== "float32") return undefined;
-    const precision = precisionOf(matrix.path);
-    if (precision === "float32" || !canHold(precision, matrix)) return undefined;
-    const { linear, transposed } = PRODUCTS[precision];
-    return [(equation.params.transposeB ? linear : transposed)(x, matrix)];
+    const place = MATRIX_OPERANDS[equation.primitive];
+    const matrix = place === undefined ? undefined : frozen.get(equation.inputs[place]!.id);
+    if (matrix === undefined) return undefined;
+    const policy = precisionOf(matrix.path);
+    if (policy === "float32" || !canHold(policy, matrix)) return undefined;
+    if (equation.primitive === "gather") return [lookUp(matrix, valueOf(equation.inputs[1]!))];
+    return multiply(equation, valueOf, { policy, matrix });
   });
+}
+
+/** Which operand of a primitive may be a matrix in a form of its own. */
+const MATRIX_OPERANDS: { readonly [P in Equation["primitive"]]?: number } = { matmul: 1, gather: 0 };
+
+function lookUp(matrix: FrozenMatrix, indices: Tracer): Tracer {
+  return cast(gather(partsOf("float16", matrix).rows, indices), "float32");
+}
+
+function multiply(
+  equation: Equation,
+  valueOf: (variable: Var) => Tracer,
+  { policy, matrix }: { readonly policy: Policy; readonly matrix: FrozenMatrix },
+): Tracer[] | undefined {
+  const x = valueOf(equation.inputs[0]!);
+  if (equation.primitive !== "matmul" || equation.params.transposeA || x.dtype !== "float32")
+    return undefined;
+  const { linear, transposed } = PRODUCTS[policy];
+  return [(equation.params.transposeB ? linear : transposed)(x, matrix)];
 }
 
 /** The float32 weights of two axes, by variable. */

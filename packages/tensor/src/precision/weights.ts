@@ -1,16 +1,16 @@
-// A weight source that also gives the parts of each policy, made from the checkpoint's weights when they are first read.
-import { bfloat16ToFloat32, float16ToFloat32 } from "../float16.ts";
+// A weight source that also gives the parts of each form, made from the checkpoint's weights when they are first read.
+import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from "../float16.ts";
 import { Tensor } from "../tensor.ts";
 import type { StoredWeight, WeightSource } from "../weights.ts";
 import { packBfloat16 } from "./bfloat16.ts";
 import { packInt4, quantizeInt4 } from "./int4.ts";
 import { quantizeInt8 } from "./int8.ts";
-import { type MatrixSize, PARTS, type PartSpec, type Policy, parsePartPath } from "./parts.ts";
+import { type Form, type MatrixSize, PARTS, type PartSpec, parsePartPath } from "./parts.ts";
 
 type Arrays = Readonly<Record<string, Tensor["data"]>>;
 
-/** What a policy makes of a weight: the data of its parts. */
-const CONVERSIONS: Readonly<Record<Policy, (stored: StoredWeight, size: MatrixSize) => Promise<Arrays>>> = {
+/** What a form makes of a weight: the data of its parts. */
+const CONVERSIONS: Readonly<Record<Form, (stored: StoredWeight, size: MatrixSize) => Promise<Arrays>>> = {
   async int8(stored, { out, in: inputs }) {
     return { ...quantizeInt8(await readFloat32(stored), out, inputs) };
   },
@@ -22,10 +22,16 @@ const CONVERSIONS: Readonly<Record<Policy, (stored: StoredWeight, size: MatrixSi
     if (blocks !== undefined) return { ...packInt4(await blocks.read(), blocks.format, out, inputs) };
     return { ...quantizeInt4(await readFloat32(stored), out, inputs) };
   },
+  async float16(stored) {
+    const tensor = await stored.read();
+    if (tensor.dtype === "float16") return { rows: tensor.data };
+    return { rows: float32ToFloat16(floats(tensor)) };
+  },
 };
 
-async function readFloat32(stored: StoredWeight): Promise<Float32Array> {
-  const tensor = await stored.read();
+const readFloat32 = async (stored: StoredWeight): Promise<Float32Array> => floats(await stored.read());
+
+function floats(tensor: Tensor): Float32Array {
   if (tensor.dtype === "float32") return tensor.data as Float32Array;
   if (tensor.dtype === "float16") return float16ToFloat32(tensor.data as Uint16Array);
   if (tensor.dtype === "bfloat16") return bfloat16ToFloat32(tensor.data as Uint16Array);
@@ -35,7 +41,7 @@ async function readFloat32(stored: StoredWeight): Promise<Float32Array> {
 const sources = new WeakMap<WeightSource, WeightSource>();
 
 /**
- * The source with the parts of every policy beside its own weights; the same object for the same source. A source may
+ * The source with the parts of every form beside its own weights; the same object for the same source. A source may
  * give parts itself, under the names of `partPath`.
  */
 export function withParts(source: WeightSource): WeightSource {
@@ -65,10 +71,10 @@ class PartSource implements WeightSource {
     const stored = this.source.get(name.path);
     if (stored === undefined || stored.shape.length !== 2) return undefined;
     const size = { out: stored.shape[0]!, in: stored.shape[1]! };
-    const { dtype, shape } = (PARTS[name.policy](size) as Readonly<Record<string, PartSpec>>)[name.part]!;
+    const { dtype, shape } = (PARTS[name.form](size) as Readonly<Record<string, PartSpec>>)[name.part]!;
     const read = async (): Promise<Tensor> => {
-      const data = await this.take(`${name.path}#${name.policy}`, name.part, () =>
-        CONVERSIONS[name.policy](stored, size),
+      const data = await this.take(`${name.path}#${name.form}`, name.part, () =>
+        CONVERSIONS[name.form](stored, size),
       );
       return new Tensor(dtype, shape, data as never);
     };
