@@ -36,7 +36,7 @@ export function loraLinear(
     const stream = modules.indexOf(module);
     const input = seed === undefined ? x : dropout(x, { rate: config.dropout, seed, stream });
     const reduced = matmul(input, A, { transposeB: true }); // [..., in] → [..., R]
-    return add(plain, mul(matmul(reduced, B, { transposeB: true }), scalingOf(config)));
+    return add(plain, matmul(mul(reduced, scalingOf(config)), B, { transposeB: true }));
   };
 }
 

@@ -106,12 +106,18 @@ typedef struct {
   uint8_t *q;             /* [rows, round_up(width, 64)] */
   float *scale;           /* [rows] */
 } Swiglu;
-/* The pullback: g is the cotangent of h, after the Hadamard matrix when there is one. */
+/* The pullback: g is the cotangent of h, after the Hadamard matrix when there is one. Either d_gate and d_up are
+   written, or what QuantizeRows makes of them with these column scales. */
 typedef struct {
   int64_t rows, width;
   int hadamard;
   const float *g, *gate, *up;
-  float *d_gate, *d_up;
+  float *d_gate, *d_up; /* [rows, width], or null */
+  struct {
+    const float *column_scale; /* [width] */
+    uint8_t *q;                /* [rows, round_up(width, 64)] */
+    float *scale;              /* [rows] */
+  } quantized_gate, quantized_up;
 } SwigluGrad;
 /* y = x with each run of 64 columns multiplied by that matrix. */
 typedef struct {

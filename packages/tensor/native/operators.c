@@ -384,6 +384,29 @@ static void compute_swiglu_grad(Call *call) {
   if (!call->status) active_kernels()->swiglu_grad(&arguments, &call->parallel);
 }
 
+/* (g, gate, up, gate's column scales [C], up's) -> q and scale of d_gate, q and scale of d_up */
+static void compute_swiglu_grad_quantize(Call *call) {
+  Tensor g = input(call, 0), gate = input(call, 1), up = input(call, 2);
+  Tensor gate_scale = input(call, 3), up_scale = input(call, 4);
+  int64_t width = width_of(&gate), padded = round_up(width, DEPTH_STEP);
+  expect_elements(call, &up, elements_of(&gate), "SwigluGradQuantize: gate and up differ in shape");
+  expect_elements(call, &g, elements_of(&gate), "SwigluGradQuantize: the cotangent is not the gate's shape");
+  expect_elements(call, &gate_scale, width, "SwigluGradQuantize: the gate's column scales are not [C]");
+  expect_elements(call, &up_scale, width, "SwigluGradQuantize: up's column scales are not [C]");
+  if (call->status) return;
+  SwigluGrad arguments = {
+      .rows = rows_of(&gate),
+      .width = width,
+      .hadamard = call->attributes[0] != 0,
+      .g = g.data,
+      .gate = gate.data,
+      .up = up.data,
+      .quantized_gate = {gate_scale.data, output_of_width(call, 0, &gate, padded), output_of_rows(call, 1, &gate)},
+      .quantized_up = {up_scale.data, output_of_width(call, 2, &gate, padded), output_of_rows(call, 3, &gate)},
+  };
+  if (!call->status) active_kernels()->swiglu_grad(&arguments, &call->parallel);
+}
+
 /* x -> x with each run of 64 columns transformed */
 static void compute_hadamard(Call *call) {
   Tensor x = input(call, 0);
@@ -472,6 +495,7 @@ static Operator operators[] = {
     {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
     {{0}, "Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
     {{0}, "SwigluQuantize", compute_swiglu_quantize, {F32, F32}, 0, {U8, F32}, {"hadamard"}, {0}},
+    {{0}, "SwigluGradQuantize", compute_swiglu_grad_quantize, {F32, F32, F32, F32, F32}, 0, {U8, F32, U8, F32}, {"hadamard"}, {0}},
     {{0}, "SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
     {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
     {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},

@@ -170,6 +170,25 @@ static void swiglu_grad_rows(void *argument, size_t index) {
   else swiglu_grad_stretch(p, start, end, 0);
 }
 
+/* Each row's gradients are quantised while they are in the nearest cache, and never leave it as float32. */
+static void swiglu_grad_quantized_rows(void *argument, size_t index) {
+  const RowBlocks *blocks = argument;
+  const SwigluGrad *p = blocks->arguments;
+  int64_t width = p->width, padded = round_up(width, DEPTH_STEP);
+  float *d_gate = scratch(0, 2 * width * sizeof(float)), *d_up = d_gate + width;
+  for (int64_t row = first_row(blocks, index); row < end_row(blocks, index); row++) {
+    int64_t at = row * width;
+    SwigluGrad one = {.g = p->g + at, .gate = p->gate + at, .up = p->up + at, .d_gate = d_gate, .d_up = d_up};
+    if (p->hadamard) swiglu_grad_stretch(&one, 0, width, 1);
+    else swiglu_grad_stretch(&one, 0, width, 0);
+    p->quantized_gate.scale[row] =
+        quantize_row(d_gate, p->quantized_gate.column_scale, width, p->quantized_gate.q + row * padded);
+    p->quantized_up.scale[row] =
+        quantize_row(d_up, p->quantized_up.column_scale, width, p->quantized_up.q + row * padded);
+  }
+}
+
 static void swiglu_grad(const SwigluGrad *p, const Parallel *parallel) {
-  for_row_blocks(parallel, swiglu_grad_rows, p, p->rows, p->width);
+  Task task = p->d_gate == NULL ? swiglu_grad_quantized_rows : swiglu_grad_rows;
+  for_row_blocks(parallel, task, p, p->rows, p->width);
 }

@@ -5,7 +5,7 @@ import { rmsNorm } from "./composites/rms-norm.ts";
 import { swiglu } from "./composites/swiglu.ts";
 import { evaluate, isTensor } from "./evaluate.ts";
 import { fuse } from "./fuse.ts";
-import { valueAndGrad } from "./grad.ts";
+import { valueAndGrad, vjp } from "./grad.ts";
 import { add, cast, matmul, mul, sum, weight } from "./ops.ts";
 import { applyPrecision } from "./precision/policy.ts";
 import { withParts } from "./precision/weights.ts";
@@ -52,6 +52,22 @@ describe("fuse()", () => {
     );
     expect(names(fuse(program))).toEqual(["swigluQuantize"]);
     expect(fusedError(program, [f32([3, 64], 1), f32([3, 64], 2)])).toBe(0);
+  });
+
+  it("differentiates an activation and quantises the gradients in one pass", () => {
+    const program = trace(
+      (gate, up, g, scales) => {
+        const { result, pullback } = vjp(
+          (at: readonly Tracer[]) => hadamard(swiglu(at[0]!, at[1]!)),
+          [gate, up],
+        );
+        const [dGate, dUp] = pullback(result, g) as readonly [Tracer, Tracer];
+        return [...outputs(quantizeRows(dGate, scales)), ...outputs(quantizeRows(dUp, scales))];
+      },
+      [spec("float32", [3, 64]), spec("float32", [3, 64]), spec("float32", [3, 64]), spec("float32", [64])],
+    );
+    expect(names(fuse(program))).toEqual(["swigluGradQuantize"]);
+    expect(fusedError(program, [f32([3, 64], 1), f32([3, 64], 2), f32([3, 64], 3), f32([64], 4)])).toBe(0);
   });
 
   it("leaves an activation alone that somebody else reads", () => {

@@ -1,6 +1,6 @@
 // Program to program, meaning preserved: neighbours that one native kernel computes become one composite.
 import { RMS_NORM_QUANTIZE } from "./composites/rms-norm.ts";
-import { HADAMARD_SWIGLU_GRAD, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
+import { HADAMARD_SWIGLU_GRAD, SWIGLU_GRAD_QUANTIZE, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
 import type { Equation, Program, Var } from "./program.ts";
 import { rewriteProgram } from "./rewrite.ts";
 import { shapesEqual } from "./shape.ts";
@@ -109,6 +109,32 @@ const activateAndQuantise: Rule = (equation, { neighbours, valueOf }) => {
   return bindComposite(SWIGLU_QUANTIZE, activation.inputs.map(valueOf), attributes);
 };
 
+/** The only reader of a value, when that quantises its rows after multiplying the columns. */
+function onlyQuantization(variable: Var, neighbours: Neighbours): CompositeEquation | undefined {
+  const [reader, ...others] = neighbours.readersOf(variable);
+  if (reader === undefined || reader === "output" || others.length > 0) return undefined;
+  return isComposite(reader, ["quantizeRows"]) && reader.inputs.length === 2 ? reader : undefined;
+}
+
+/** The gradient of swiglu, perhaps of a transformed cotangent, whose results are only quantised → one pass. */
+const differentiateAndQuantise: Rule = (equation, { neighbours, ready, valueOf }) => {
+  if (!isComposite(equation, ["swigluGrad"])) return undefined;
+  const quantizations = equation.outputs.map((output) => onlyQuantization(output, neighbours));
+  const scales = quantizations.map((each) => each && valueOf(each.inputs[1]!));
+  if (scales.some((scale) => scale === undefined)) return undefined;
+  const [g, ...rest] = equation.inputs as readonly [Var, Var, Var];
+  const transform = neighbours.onlyFor(g, ["hadamard"]);
+  const operands = [transform?.inputs[0] ?? g, ...rest].map(valueOf);
+  const attributes = { hadamard: transform === undefined ? 0 : 1 };
+  const results = bindComposite(SWIGLU_GRAD_QUANTIZE, [...operands, ...(scales as Tracer[])], attributes);
+  for (const [index, each] of quantizations.entries())
+    ready.set(each!.outputs[0]!.id, results.slice(2 * index, 2 * index + 2));
+  return NEVER_READ;
+};
+
+/** Stands for outputs whose only readers have been replaced. */
+const NEVER_READ: readonly Tracer[] = [];
+
 /** A Hadamard transform for the gradient of swiglu alone → in the same pass. */
 const transformAndDifferentiate: Rule = (equation, { neighbours, valueOf }) => {
   if (!isComposite(equation, ["swigluGrad"])) return undefined;
@@ -125,6 +151,7 @@ const RULES: readonly Rule[] = [
   takeReady,
   normaliseAndQuantise,
   activateAndQuantise,
+  differentiateAndQuantise,
   transformAndDifferentiate,
   addToProduct,
 ];

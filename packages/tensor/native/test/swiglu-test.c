@@ -46,6 +46,32 @@ static void check_forward(const Kernels *kernels, Shape shape, int kept, int qua
   free(gate), free(up), free(h), free(alone), free(q), free(other_q), free(scale), free(other_scale), free(expected);
 }
 
+/* Bytes and scales of the gradients in `grad` are those of QuantizeRows with the same column scales. */
+static void check_quantised_backward(const Kernels *kernels, const SwigluGrad *grad) {
+  int64_t rows = grad->rows, width = grad->width, bytes = rows * round_up(width, DEPTH_STEP);
+  const float *gradients[2] = {grad->d_gate, grad->d_up};
+  float *columns[2], *scale[2], *expected_scale = exact(rows * 4);
+  uint8_t *q[2], *expected_q = exact(bytes);
+  for (int i = 0; i < 2; i++) {
+    columns[i] = random_floats(width, 1);
+    scale[i] = exact(rows * 4);
+    q[i] = exact(bytes);
+  }
+  SwigluGrad both = {.rows = rows, .width = width, .hadamard = grad->hadamard, .g = grad->g, .gate = grad->gate,
+                     .up = grad->up, .quantized_gate = {columns[0], q[0], scale[0]},
+                     .quantized_up = {columns[1], q[1], scale[1]}};
+  kernels->swiglu_grad(&both, &TWO_THREADS);
+  for (int i = 0; i < 2; i++) {
+    QuantizeRows separate = {rows, width, gradients[i], columns[i], expected_q, expected_scale};
+    kernels->quantize_rows(&separate, &SERIAL);
+    CHECK(memcmp(q[i], expected_q, bytes) == 0 && memcmp(scale[i], expected_scale, rows * 4) == 0,
+          "%s swiglu_grad [%ld, %ld] hadamard %d: other bytes than QuantizeRows", kernels->path, (long)rows,
+          (long)width, grad->hadamard);
+    free(columns[i]), free(scale[i]), free(q[i]);
+  }
+  free(expected_scale), free(expected_q);
+}
+
 static void check_backward(const Kernels *kernels, Shape shape) {
   int64_t rows = shape.rows, width = shape.width, count = rows * width;
   float *gate = random_floats(count, 6), *up = random_floats(count, 2), *g = random_floats(count, 1);
@@ -58,11 +84,12 @@ static void check_backward(const Kernels *kernels, Shape shape) {
     expected_up[i] = rotated[i] * gate[i] * share;
     expected_gate[i] = rotated[i] * up[i] * share * (1 + gate[i] * (1 - share));
   }
-  SwigluGrad grad = {rows, width, shape.hadamard, g, gate, up, d_gate, d_up};
+  SwigluGrad grad = {rows, width, shape.hadamard, g, gate, up, d_gate, d_up, {0}, {0}};
   kernels->swiglu_grad(&grad, &TWO_THREADS);
   double error = relative_error(d_gate, expected_gate, count) + relative_error(d_up, expected_up, count);
   CHECK(error < 2e-6, "%s swiglu_grad [%ld, %ld] hadamard %d: off by %g", kernels->path, (long)rows, (long)width,
         shape.hadamard, error);
+  check_quantised_backward(kernels, &grad);
   free(gate), free(up), free(g), free(d_gate), free(d_up), free(rotated), free(expected_gate), free(expected_up);
 }
 
@@ -91,7 +118,7 @@ static void check_edges(const Kernels *kernels, int hadamard) {
   for (int i = 0; i < 2 * WIDTH; i++) wrong += fabsf(h[i] - (i % 2 ? 200 : 0)) > 1e-4f;
   CHECK(wrong == 0, "%s swiglu: does not saturate", kernels->path);
   forward.hadamard = hadamard;
-  SwigluGrad backward = {2, WIDTH, hadamard, up, gate, up, d_gate, d_up};
+  SwigluGrad backward = {2, WIDTH, hadamard, up, gate, up, d_gate, d_up, {0}, {0}};
   for (int at = 0; at < WIDTH; at += 31) {
     gate[at] = NAN;
     kernels->swiglu(&forward, &SERIAL);
@@ -116,7 +143,7 @@ static double seconds_of(const Kernels *kernels, int what, float *const x[5], ui
     if (what < 2)
       kernels->swiglu(&(Swiglu){ROWS, WIDTH, what, x[0], x[1], what ? NULL : x[2], q, scale}, &TWO_THREADS);
     else if (what < 4)
-      kernels->swiglu_grad(&(SwigluGrad){ROWS, WIDTH, what - 2, x[2], x[0], x[1], x[3], x[4]}, &TWO_THREADS);
+      kernels->swiglu_grad(&(SwigluGrad){ROWS, WIDTH, what - 2, x[2], x[0], x[1], x[3], x[4], {0}, {0}}, &TWO_THREADS);
     else
       kernels->hadamard(&(Hadamard){ROWS, WIDTH, x[2], x[3]}, &TWO_THREADS);
     best = fmin(best, seconds_now() - start);

@@ -55,6 +55,21 @@ export const HADAMARD_SWIGLU_GRAD: Composite = {
   lower: kernel("SwigluGrad", { attributes: () => ({ hadamard: 1 }) }),
 };
 
+/** The gradient of swiglu, after `hadamard` when the attribute says so, with both its rows quantised; see `fuse`. */
+export const SWIGLU_GRAD_QUANTIZE: Composite = {
+  name: "swigluGradQuantize",
+  // (g, gate, up [..., C], column scales of dGate and of dUp [C]) → q [..., C padded] and scale [..., 1] of each
+  define([g, gate, up, ...columnScales], attributes) {
+    const cotangent = attributes.hadamard === 1 ? hadamard(g!) : g!;
+    const gradients = bindComposite(SWIGLU_GRAD, [cotangent, gate!, up!]);
+    return gradients.flatMap((gradient, index) => {
+      const { q, scale } = quantizeRows(gradient, columnScales[index]);
+      return [q, scale];
+    });
+  },
+  lower: kernel("SwigluGradQuantize"),
+};
+
 /**
  * silu(gate) ∘ up, elementwise; equal shapes.
  *
