@@ -5,23 +5,37 @@
 
 static int always(void) { return 1; }
 
-#if defined(__x86_64__)
-#include <sys/syscall.h>
-#include <unistd.h>
+/* A build leaves out the paths that its compiler is too old for: WITHOUT_AVX2, WITHOUT_AVX512, WITHOUT_AMX. */
+#if !defined(__x86_64__)
+#define WITHOUT_AVX2
+#define WITHOUT_AVX512
+#define WITHOUT_AMX
+#else
+#include <cpuid.h>
+#endif
 
+#ifndef WITHOUT_AVX2
 static int has_avx2(void) {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  unsigned eax, ebx, ecx, edx;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & 1u << 29) != 0; /* f16c */
 }
+#endif
+
+#ifndef WITHOUT_AVX512
 static int has_avx512(void) {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512vnni");
 }
+#endif
 
+#ifndef WITHOUT_AMX
 #ifdef AMX_EMULATED
 static int has_amx(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 #elif defined(__linux__)
-#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA 18
 /* The processor has tiles of bytes and bfloat16, and the kernel lets this process use them. */
@@ -41,9 +55,13 @@ static const struct {
   const Kernels *kernels;
   int (*is_usable)(void);
 } candidates[] = {
-#if defined(__x86_64__)
+#ifndef WITHOUT_AMX
     {&kernels_amx, has_amx},
+#endif
+#ifndef WITHOUT_AVX512
     {&kernels_avx512, has_avx512},
+#endif
+#ifndef WITHOUT_AVX2
     {&kernels_avx2, has_avx2},
 #endif
     {&kernels_portable, always},

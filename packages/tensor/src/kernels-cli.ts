@@ -8,7 +8,8 @@ const HELP = `flacuna-kernels [--json]
 
 Builds the native kernels of @flacuna/tensor with the system's C compiler (CC, or cc), unless that was done before,
 and prints which instruction-set path this machine runs. Without a compiler everything works on ONNX Runtime's own
-operators; the exit status is 0 all the same. FLACUNA_KERNELS=off turns the kernels off, FLACUNA_KERNELS=<path> forces one.
+operators; the exit status is 0 all the same. FLACUNA_KERNELS=off turns the kernels off, FLACUNA_KERNELS=<path> forces
+one, and is an error where it cannot run.
 `;
 
 const { values } = parseArgs({
@@ -22,4 +23,9 @@ async function report(): Promise<string> {
   return `native kernels: ${status.path} (this CPU can run ${status.paths.join(", ")})`;
 }
 
-process.stdout.write(values.help ? HELP : `${await report()}\n`);
+try {
+  process.stdout.write(values.help ? HELP : `${await report()}\n`);
+} catch (error) {
+  process.stderr.write(`flacuna-kernels: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}

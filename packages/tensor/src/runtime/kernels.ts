@@ -38,31 +38,49 @@ const SETTING = "FLACUNA_KERNELS";
 async function load(): Promise<Loaded> {
   const setting = process.env[SETTING];
   if (setting === "off") return { reason: `${SETTING}=off` };
-  let library: KernelLibrary;
-  try {
-    library = openKernelLibrary(
-      await buildKernels({ emulateTiles: process.env.FLACUNA_EMULATE_TILES === "1" }),
-    );
-  } catch (cause) {
-    return { reason: explainFailure(cause as NodeJS.ErrnoException) };
+  const { library, reason } = await openLibrary();
+  if (library === undefined) {
+    if (setting) throw new TensorError("TENSOR_INVALID_ARGUMENT", `${SETTING}=${setting}: ${reason}`);
+    return { reason };
   }
   const { api } = loadRuntime();
   const domain = create((out) => api.CreateCustomOpDomain(KERNEL_DOMAIN, out));
   for (const operator of library.operators(api)) api.CustomOpDomain_Add(domain, operator);
-  usePath(library, setting ?? library.paths()[0]!);
+  usePath(library, setting || library.paths()[0]!);
   return { kernels: { library, domain } };
 }
 
-function explainFailure(error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") return "no C compiler found (install gcc or clang, or set CC)";
-  return `the C compiler or the loader failed: ${error.message.split("\n").slice(0, 6).join("; ")}`;
+/** The library; without it, why there is none. */
+async function openLibrary(): Promise<
+  { library: KernelLibrary; reason?: never } | { library?: never; reason: string }
+> {
+  if (process.platform === "win32") return { reason: "native kernels are for Linux and macOS" };
+  let path: string;
+  try {
+    path = await buildKernels();
+  } catch (cause) {
+    return { reason: explainFailure(cause as NodeJS.ErrnoException) };
+  }
+  try {
+    return { library: openKernelLibrary(path) };
+  } catch (cause) {
+    return { reason: `cannot load ${path} (remove it to build it again): ${(cause as Error).message}` };
+  }
+}
+
+function explainFailure({ code, syscall, message }: NodeJS.ErrnoException): string {
+  if (code === "ENOENT" && syscall?.startsWith("spawn"))
+    return "no C compiler found (install gcc or clang, or set CC)";
+  if (syscall !== undefined && !syscall.startsWith("spawn"))
+    return `native kernels are built in a folder that XDG_CACHE_HOME says: ${message}`;
+  return `the C compiler failed: ${message.split("\n").slice(0, 6).join("; ")}`;
 }
 
 function usePath(library: KernelLibrary, path: string): void {
   if (!library.usePath(path)) {
     throw new TensorError(
       "TENSOR_INVALID_ARGUMENT",
-      `native kernels: this CPU has no path "${path}"; it has ${library.paths().join(", ")}`,
+      `native kernels: this CPU cannot run the path "${path}"; expected one of ${library.paths().join(", ")}`,
     );
   }
   activePath = path;
