@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { parseOptions } from "../../tools/bench/options.ts";
 import { productWork } from "../../tools/bench/product-work.ts";
 import { type ProfileEvent, sumByOperator } from "../../tools/bench/profile-step.ts";
-import type { Row } from "../../tools/bench/protocol.ts";
-import { fullRows, lengthGrouped, packed, tokenCount } from "../../tools/bench/rows.ts";
+import type { Batch, Row } from "../../tools/bench/protocol.ts";
+import { batchesOf, fullRows, lengthGrouped, packed, tokenCount } from "../../tools/bench/rows.ts";
 import { median, relativeDifferences } from "../../tools/bench/statistics.ts";
 
 /** `length` tokens of value `id`, of which the last is labelled. */
@@ -36,12 +36,20 @@ describe("fullRows()", () => {
 });
 
 describe("lengthGrouped()", () => {
-  it("keeps every token and pads with labels that do not count", () => {
-    const batches = lengthGrouped([row(1, 2), row(2, 5), row(3, 4)], 2, 9);
-    expect(batches.map(({ lengths }) => lengths)).toEqual([[5, 4], [2]]);
-    expect(batches[0]!.inputIds[1]).toEqual([3, 3, 3, 3, 9]);
-    expect(batches[0]!.labels[1]).toEqual([-100, -100, -100, 3, -100]);
-    expect(tokenCount(batches)).toBe(11);
+  it("keeps every token, and pads with labels that do not count", () => {
+    const rows = Array.from({ length: 40 }, (_, index) => row(index, 1 + ((index * 7) % 40)));
+    const batches = lengthGrouped(rows, 2, 99);
+    expect(tokenCount(batches)).toBe(tokenCount(batchesOf(rows, 2, 99)));
+    for (const { inputIds, labels, lengths } of batches) {
+      expect(inputIds.every((ids, b) => ids.slice(lengths[b]).every((id) => id === 99))).toBe(true);
+      expect(labels.every((each, b) => each.slice(lengths[b]).every((label) => label === -100))).toBe(true);
+    }
+  });
+
+  it("pads less than rows in any order do", () => {
+    const rows = Array.from({ length: 40 }, (_, index) => row(index, 1 + ((index * 7) % 40)));
+    const size = (batches: readonly Batch[]) => batches.flatMap(({ inputIds }) => inputIds.flat()).length;
+    expect(size(lengthGrouped(rows, 2, 99))).toBeLessThan(0.9 * size(batchesOf(rows, 2, 99)));
   });
 });
 

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createAdapter, writeAdapter } from "@flacuna/lora";
 import { type LlamaConfig, llamaParameterShapes, readCheckpoint, readTokenizer } from "@flacuna/model";
 import { readInstructions } from "./instructions.ts";
+import { describeMachine, type Machine } from "./machine.ts";
 import { prepareModel } from "./model-folder.ts";
 import type { TrainBenchOptions } from "./options.ts";
 import { preparePython } from "./peer-environment.ts";
@@ -21,6 +22,8 @@ const FULL_ROW_EXAMPLES = 600;
 const SEED = 20231;
 
 export interface BenchSetup {
+  /** as it was before the benchmark began */
+  readonly machine: Machine;
   readonly options: TrainBenchOptions;
   readonly config: LlamaConfig;
   readonly training: Training;
@@ -53,6 +56,7 @@ export async function withSetup<T>(
 }
 
 async function prepare(options: TrainBenchOptions, scratch: string): Promise<BenchSetup> {
+  const machine = describeMachine();
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   const model = prepareModel(options.model, log);
   const { config } = await readCheckpoint(model);
@@ -68,6 +72,7 @@ async function prepare(options: TrainBenchOptions, scratch: string): Promise<Ben
   const lora = { rank: 8, alpha: 16, dropout: 0, targetModules: ["q_proj", "v_proj"] };
   await writeAdapter(adapter, createAdapter(llamaParameterShapes(config), lora, { seed: SEED }));
   return {
+    machine,
     options,
     config,
     training: {

@@ -46,7 +46,7 @@ const FULL: Amounts = {
   rounds: 5,
   stepsPerRound: 2,
   realExamples: 500,
-  realTrialExamples: 48,
+  realTrialExamples: 32,
   curveSteps: 50,
 };
 

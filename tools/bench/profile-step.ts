@@ -2,7 +2,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Adapter, adapterLoss, SUPERVISED_BATCH, type SupervisedBatch } from "@flacuna/lora";
-import { type Checkpoint, rotateCheckpoint } from "@flacuna/model";
+import { type LlamaConfig, rotateCheckpoint } from "@flacuna/model";
 import {
   compile,
   mapTree,
@@ -13,6 +13,7 @@ import {
   trace,
   Value,
   valueAndGrad,
+  type WeightSource,
 } from "@flacuna/tensor";
 import { elementsOf, type ProductWork, productWork, type TypedShape } from "./product-work.ts";
 
@@ -33,21 +34,23 @@ export interface OperatorTime {
 
 /** Profiles the loss and the gradient of one micro-batch; the update, which is small, is not in it. */
 export async function profileStep(options: {
-  readonly checkpoint: Checkpoint;
+  readonly checkpoint: { readonly config: LlamaConfig; readonly weights: WeightSource };
   readonly adapter: Adapter;
   readonly threads: number;
   readonly batch: SupervisedBatch;
   readonly precision: Precision;
+  /** see `LossOptions` of `@flacuna/lora` */
+  readonly recompute?: boolean;
   /** path that the profile's file begins with; the file is removed */
   readonly prefix: string;
 }): Promise<{ readonly operators: readonly OperatorTime[] }> {
-  const { adapter, threads, batch, prefix, precision } = options;
+  const { adapter, threads, batch, prefix, precision, recompute = false } = options;
   // As `createAdapterTrainer` does: int8 wants a rotated base, and an output head of 16 bits.
   const isInt8 = precision === "int8";
   const { config, weights } = options.checkpoint;
   const rotated = isInt8 ? rotateCheckpoint(config, weights) : undefined;
   const base = rotated ?? options.checkpoint;
-  const loss = adapterLoss(base.config, adapter.config, true, rotated && { rotated });
+  const loss = adapterLoss(base.config, adapter.config, true, { recompute, ...(rotated && { rotated }) });
   const isTensor = (leaf: unknown): leaf is Tensor => leaf instanceof Tensor;
   const specs = mapTree(adapter.tensors, isTensor, ({ dtype, shape }) => spec(dtype, shape));
   const program = trace(

@@ -12,7 +12,7 @@ interface Layout {
   readonly batches: (rows: readonly Row[], padTokenId: number) => Batch[];
 }
 
-/** What the peer is tried with: sorted by length and padded, as its Trainer does with `group_by_length`. */
+/** What the peer is tried with: grouped by length and padded to the longest, as its Trainer does at its best. */
 const PEER_LAYOUTS: readonly Layout[] = [4, 8, 16].map((batchSize) => ({
   name: `grouped by length, ${batchSize} rows`,
   batches: (rows, padTokenId) => lengthGrouped(rows, batchSize, padTokenId),

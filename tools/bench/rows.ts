@@ -1,7 +1,15 @@
 // Instructions as token rows, and rows as micro-batches: full rows, rows of like length, packed rows. No file access.
-import { IGNORE_INDEX, type InstructionExample, packRows, tokenizeExample } from "@flacuna/data";
+import {
+  IGNORE_INDEX,
+  type InstructionExample,
+  numpyPermutation,
+  packRows,
+  tokenizeExample,
+} from "@flacuna/data";
 import { type Tokenizer, VICUNA_V1_1 } from "@flacuna/model";
 import type { Batch, Row } from "./protocol.ts";
+
+const ORDER_SEED = 7;
 
 /** The examples as rows of at most `maxLength` tokens, laid out as Vicuna v1.1; rows without a label are left out. */
 export async function tokenizeRows(
@@ -73,10 +81,23 @@ export function batchesOf(rows: readonly Row[], batchSize: number, padTokenId: n
   );
 }
 
-/** Rows sorted by length, so that a micro-batch needs as little padding as can be. */
+/** Micro-batches that are sorted together, at most. @see transformers, `LengthGroupedSampler` */
+const MEGA_BATCH = 50;
+
+/**
+ * Rows in random order, sorted by length within windows, as the peer's Trainer does with `group_by_length`: rows of
+ * a micro-batch are of like length, and an epoch still has a random order.
+ */
 export function lengthGrouped(rows: readonly Row[], batchSize: number, padTokenId: number): Batch[] {
-  const sorted = [...rows].sort((a, b) => b.inputIds.length - a.inputIds.length);
-  return batchesOf(sorted, batchSize, padTokenId);
+  const multiple = Math.max(1, Math.min(MEGA_BATCH, Math.floor(rows.length / (4 * batchSize))));
+  const window = multiple * batchSize;
+  const shuffled = Array.from(numpyPermutation(rows.length, ORDER_SEED), (index) => rows[index]!);
+  const sorted = Array.from({ length: Math.ceil(rows.length / window) }, (_, index) =>
+    shuffled
+      .slice(index * window, (index + 1) * window)
+      .sort((a, b) => b.inputIds.length - a.inputIds.length),
+  );
+  return batchesOf(sorted.flat(), batchSize, padTokenId);
 }
 
 /** Rows joined to rows of nearly `capacity` tokens, each a micro-batch; attention stays within an example. */

@@ -9,6 +9,8 @@ export function median(values: readonly number[]): number {
 
 export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
+export const mean = (values: readonly number[]): number => sum(values) / values.length;
+
 /** |a − b| / |b|, value by value. */
 export const relativeDifferences = (a: readonly number[], b: readonly number[]): number[] =>
   a.map((value, index) => Math.abs(value - b[index]!) / Math.abs(b[index]!));

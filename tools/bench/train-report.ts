@@ -1,128 +1,34 @@
-// The results of the training benchmark as text for people and as one object for programs. Measures nothing.
+// The results of the training benchmark as lines for people, part by part. Measures nothing.
 import type { Curve } from "./loss-curve.ts";
-import type { Machine, Peaks } from "./machine.ts";
+import type { Peaks } from "./machine.ts";
 import { describeSettings } from "./peer-trials.ts";
 import { type ProductWork, peakType } from "./product-work.ts";
 import type { OperatorTime } from "./profile-step.ts";
 import type { RealDataResult } from "./real-data.ts";
 import type { Speed, SpeedResult } from "./speed.ts";
-import { significant, sum } from "./statistics.ts";
-
-export interface TrainBenchResults {
-  readonly machine: Machine;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly dataOrigin: string;
-  readonly precision: string;
-  readonly precisions: readonly string[];
-  readonly threads: number;
-  readonly isQuick: boolean;
-  readonly speeds: readonly SpeedResult[];
-  /** false when `speeds` were measured for memory alone */
-  readonly hasSpeed: boolean;
-  readonly peaks?: Peaks;
-  readonly operators?: readonly OperatorTime[];
-  readonly curves?: readonly Curve[];
-  readonly real?: RealDataResult;
-}
+import { sum } from "./statistics.ts";
+import type { TrainBenchHeader } from "./train-summary.ts";
 
 const GIB = 2 ** 30;
 
 /** Processes that want to run before the benchmark begins, over a minute. */
 const BUSY = 0.5;
 
-/** The figures by the names that the project's targets have; null for what was not measured. */
-export function toSummary(results: TrainBenchResults): Record<string, unknown> {
-  const { speeds, hasSpeed, real, curves, machine, peaks, operators } = results;
-  const ratio = (other: (speed: SpeedResult) => Speed | undefined) =>
-    speeds.map((speed) => {
-      const theirs = other(speed);
-      return theirs === undefined ? null : significant(speed.ours.tokensPerSecond / theirs.tokensPerSecond);
-    });
-  const memory = speeds.flatMap(({ ours, peer }) =>
-    ours.peakBytes === undefined || peer.peakBytes === undefined ? [] : [ours.peakBytes / peer.peakBytes],
-  );
-  const distance = (name: string) => {
-    const curve = curves?.find((each) => each.name === name);
-    return curve === undefined ? null : significant(curve.maxRelative);
-  };
-  return {
-    tokensPerSecondRatio: hasSpeed ? ratio(({ peer }) => peer) : null,
-    compiledRatio: hasSpeed ? ratio(({ compiled }) => compiled) : null,
-    realDataRatio:
-      real === undefined ? null : significant(real.ours.examplesPerSecond / real.peer.examplesPerSecond),
-    peakMemoryRatio: memory.length === 0 ? null : significant(Math.max(...memory)),
-    lossCurve: { float32: distance("float32"), int8: distance("int8") },
-    precision: results.precision,
-    isQuick: results.isQuick,
-    data: results.dataOrigin,
-    machine: { ...machine, threads: results.threads },
-    versions: results.versions,
-    speeds: speeds.map(({ shape, best, ours, peer, compiled }) => ({
-      ...shape,
-      peerSettings: best,
-      ours: speedSummary(ours),
-      peer: speedSummary(peer),
-      compiled: compiled === undefined ? null : speedSummary(compiled),
-    })),
-    real: real ?? null,
-    peaks: peaks ?? null,
-    achieved: peaks === undefined || operators === undefined ? null : achieved(operators, peaks),
-  };
-}
-
-const speedSummary = ({ tokensPerSecond, secondsPerStep, peakBytes, othersBusy }: Speed) => ({
-  tokensPerSecond: significant(tokensPerSecond),
-  secondsPerStep: secondsPerStep.map((each) => significant(each)),
-  peakGib: peakBytes === undefined ? null : significant(peakBytes / GIB),
-  othersBusy: significant(othersBusy, 2),
-});
-
-/** Rate of all products of a type in the whole step, as a share of that type's peak; likewise of bytes. */
-function achieved(operators: readonly OperatorTime[], peaks: Peaks): Record<string, number> {
-  const step = sum(operators.map(({ seconds }) => seconds));
-  const shares: Record<string, number> = {
-    readBytes: sum(operators.map(({ bytes }) => bytes)) / 1e9 / step / peaks.readBytes,
-  };
-  for (const type of ["int8", "bfloat16", "float32"] as const) {
-    const works = operators.flatMap(({ work }) =>
-      work !== undefined && peakType(work.type, peaks.unit) === type ? [work] : [],
-    );
-    const peak = peaks[type];
-    if (works.length > 0 && peak !== null)
-      shares[type] = sum(works.map(({ operations }) => operations)) / 1e9 / step / peak;
-  }
-  return Object.fromEntries(Object.entries(shares).map(([name, share]) => [name, significant(share)]));
-}
-
-/** Everything, for people. */
-export function formatReport(results: TrainBenchResults): string {
-  const { machine, versions, speeds, hasSpeed, peaks, operators, curves, real } = results;
+export function formatHeader(header: TrainBenchHeader): string[] {
+  const { machine, versions, precision, precisions, threads } = header;
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
-    [
-      `machine   ${machine.processor}, ${machine.cores} cores, ${machine.memoryGib} GiB, load ${machine.load.toFixed(2)}`,
-      `          ${machine.instructionSets.join(" ")}`,
-      `versions  ${Object.entries(versions)
-        .map(([name, version]) => `${name} ${version}`)
-        .join(", ")}`,
-      `data      ${results.dataOrigin}`,
-      `ours      ${results.precision}, ${results.threads} threads (this build has ${results.precisions.join(", ")})`,
-      ...(machine.load > BUSY
-        ? ["other processes keep this machine busy: the figures are worth little"]
-        : []),
-      ...(results.isQuick ? ["a quick run: to see that it works, not to measure"] : []),
-    ],
-    peaks && formatPeaks(peaks),
-    ...speeds.map((speed) => formatSpeed(speed, hasSpeed)),
-    operators && formatOperators(operators, peaks),
-    curves && formatCurves(curves),
-    real && formatReal(real),
-  ]
-    .filter((section) => section !== undefined)
-    .map((section) => section.join("\n"))
-    .join("\n\n");
+    `machine   ${machine.processor}, ${machine.cores} cores, ${machine.memoryGib} GiB, load ${machine.load.toFixed(2)}`,
+    `          ${machine.instructionSets.join(" ")}`,
+    `versions  ${named.join(", ")}`,
+    `data      ${header.dataOrigin}`,
+    `ours      ${precision}, ${threads} threads (this build has ${precisions.join(", ")})`,
+    ...(machine.load > BUSY ? ["other processes keep this machine busy: the figures are worth little"] : []),
+    ...(header.isQuick ? ["a quick run: to see that it works, not to measure"] : []),
+  ];
 }
 
-function formatPeaks(peaks: Peaks): string[] {
+export function formatPeaks(peaks: Peaks): string[] {
   const rate = (value: number | null, unit: string) =>
     value === null ? "none" : `${value.toFixed(0)} ${unit}`;
   return [
@@ -131,7 +37,7 @@ function formatPeaks(peaks: Peaks): string[] {
   ];
 }
 
-function formatSpeed(
+export function formatSpeed(
   { shape, trials, ours, peer, compiled, best }: SpeedResult,
   hasSpeed: boolean,
 ): string[] {
@@ -178,7 +84,7 @@ const rateText = (tokensPerSecond: number | undefined): string =>
 /** Kinds of operator that are shown one by one. */
 const SHOWN_OPERATORS = 16;
 
-function formatOperators(operators: readonly OperatorTime[], peaks: Peaks | undefined): string[] {
+export function formatOperators(operators: readonly OperatorTime[], peaks: Peaks | undefined): string[] {
   const step = sum(operators.map(({ seconds }) => seconds));
   const rest = operators.slice(SHOWN_OPERATORS);
   const restSeconds = sum(rest.map(({ seconds }) => seconds));
@@ -212,17 +118,19 @@ function formatWork({ type, operations }: ProductWork, seconds: number, peaks: P
   return peaks[peak] === null ? text : `${text} (${((100 * rate) / peaks[peak]).toFixed(0)} % of ${peak})`;
 }
 
-function formatCurves(curves: readonly Curve[]): string[] {
+export function formatCurves(curves: readonly Curve[]): string[] {
+  const part = (value: number) => `${(100 * value).toPrecision(2)} %`;
   return [
     `loss over ${curves[0]!.losses.length} steps, and how far it is from the first row's`,
-    ...curves.map(({ name, losses, maxRelative, meanRelative }) => {
-      const ends = `${losses[0]!.toFixed(4)} … ${losses.at(-1)!.toFixed(4)}`;
-      return `  ${name.padEnd(16)}${ends.padEnd(22)}most ${maxRelative.toExponential(1)}, mean ${meanRelative.toExponential(1)}`;
+    ...curves.map(({ name, losses, maxRelative, meanRelative, relativeOfMeans }) => {
+      const ends = `${losses[0]!.toFixed(4)} … ${losses.at(-1)!.toFixed(4)} (${losses.length})`;
+      const distance = `steps ${part(meanRelative)}, at most ${part(maxRelative)}; mean ${part(relativeOfMeans)}`;
+      return `  ${name.padEnd(16)}${ends.padEnd(28)}${distance}`;
     }),
   ];
 }
 
-function formatReal(real: RealDataResult): string[] {
+export function formatReal(real: RealDataResult): string[] {
   return [
     `${real.examples} examples of mixed length, ${real.tokens} tokens`,
     ...(["ours", "peer"] as const).map((side) => {
