@@ -10,7 +10,8 @@ interface PublishedManifest {
 }
 
 const REQUIRED = ["package.json", "README.md", "LICENSE", "dist/index.js", "dist/index.d.ts", "src/index.ts"];
-const ALLOWED = /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|(dist|src)\/.+)$/;
+/** `native` holds C that is compiled where the package is used. */
+const ALLOWED = /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|(dist|src)\/.+|native\/[\w-]+\.[ch])$/;
 const FOR_TESTS = /\.test(-d)?\.|(^|\/)(fixtures|__fixtures__|__tests__)\//;
 const COMPILED = /\.(d\.ts|js|d\.ts\.map|js\.map|mjs|d\.mts)$/;
 
@@ -24,6 +25,7 @@ export function checkContents(files: PackageFiles, machinePaths: readonly string
     ...REQUIRED.filter((path) => !files.has(path)).map((path) => `${path} is missing`),
     ...[...files.keys()].flatMap(checkPath),
     ...checkMirror(files),
+    ...checkIncludes(files),
     ...checkTexts(files, machinePaths),
     ...checkRanges(JSON.parse(files.get("package.json") ?? "{}")),
   ];
@@ -54,6 +56,17 @@ function checkMirror(files: PackageFiles): string[] {
       .filter((stem) => !built.has(stem))
       .map((stem) => `src/${stem}.ts is not built; delete dist and build`),
   ];
+}
+
+/** Every C file that another one includes is there too. */
+function checkIncludes(files: PackageFiles): string[] {
+  return [...files]
+    .filter(([path]) => path.startsWith("native/"))
+    .flatMap(([path, text]) =>
+      [...text.matchAll(/^#include "(.+)"$/gm)]
+        .filter(([, included]) => !files.has(`native/${included}`))
+        .map(([, included]) => `${path} includes ${included}, which is missing`),
+    );
 }
 
 function checkTexts(files: PackageFiles, machinePaths: readonly string[]): string[] {

@@ -164,6 +164,14 @@ describe("checkContents()", () => {
     expect(checkContents(sound, ["/home/someone"])).toEqual([]);
   });
 
+  it("accepts C sources with all that they include", () => {
+    const native = new Map([
+      ["native/kernels.c", '#include <math.h>\n#include "kernels.h"\n'],
+      ["native/kernels.h", ""],
+    ]);
+    expect(checkContents(new Map([...sound, ...native]), [])).toEqual([]);
+  });
+
   it.each([
     [
       "package.json",
@@ -172,6 +180,8 @@ describe("checkContents()", () => {
     ],
     ["vitest.config.ts", "export {};", "vitest.config.ts should not be published"],
     ["src/readme.test.ts", "export {};", "src/readme.test.ts is for tests"],
+    ["native/test/norm-test.c", "", "native/test/norm-test.c should not be published"],
+    ["native/norm.c", '#include "vector.h"\n', "native/norm.c includes vector.h, which is missing"],
     ["dist/renamed.js", "export {};", "dist/renamed.js has no source"],
     ["src/new.ts", "export {};", "src/new.ts is not built"],
     ["README.md", "see /home/someone/notes", "README.md mentions /home/someone"],
