@@ -1,9 +1,10 @@
 // Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
+import { DTYPES } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
 import { fuse } from "./fuse.ts";
 import { mayWriteOver } from "./in-place.ts";
-import { lower, type OnnxGraph } from "./onnx/lower.ts";
-import type { PrecisionChoice } from "./precision/parts.ts";
+import { type DeclareWeight, lower, type OnnxGraph } from "./onnx/lower.ts";
+import { type PrecisionChoice, parsePartPath } from "./precision/parts.ts";
 import { applyPrecision } from "./precision/policy.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
@@ -16,7 +17,7 @@ import {
 } from "./runtime/session.ts";
 import { Value } from "./runtime/value.ts";
 import { bindSizes } from "./sizes.ts";
-import { Tensor } from "./tensor.ts";
+import { elementCount, Tensor } from "./tensor.ts";
 import { flatten } from "./tree.ts";
 import { resolveWeights, sharedWeights, type WeightSource, weightsFrom } from "./weights.ts";
 
@@ -58,12 +59,15 @@ export class Executable {
   readonly program: Program;
   private readonly graph: OnnxGraph;
   private readonly session: Session;
+  private readonly bound: ReadonlyMap<string, Value>;
   private readonly checkedAliases = new Set<string>();
 
-  constructor(program: Program, graph: OnnxGraph, session: Session) {
+  /** @param bound values of the weights that are inputs, by path */
+  constructor(program: Program, graph: OnnxGraph, session: Session, bound: ReadonlyMap<string, Value>) {
     this.program = program;
     this.graph = graph;
     this.session = session;
+    this.bound = bound;
   }
 
   /**
@@ -81,7 +85,10 @@ export class Executable {
     const values = leaves.map((leaf) => (leaf instanceof Tensor ? Value.fromTensor(leaf) : leaf));
     try {
       const results = await this.session.run({
-        inputs: new Map(values.map((value, index) => [this.graph.inputNames[index]!, value])),
+        inputs: new Map([
+          ...this.bound,
+          ...values.map((value, index) => [this.graph.inputNames[index]!, value] as const),
+        ]),
         outputs: new Map(
           this.program.outputs.map(({ path }, index) => [
             this.graph.outputNames[index]!,
@@ -141,6 +148,19 @@ export class Executable {
   }
 }
 
+/** Parts of weights from this size on are inputs: binding them takes less than a thousandth of the time to read them. */
+const BOUND_BYTES = 2 ** 22;
+
+/**
+ * Declares weights as initializers, but the large parts that only native kernels read as inputs. The runtime copies every
+ * initializer while it makes a session, which would hold a large model twice; an input is read where it is.
+ */
+const declareForKernels: DeclareWeight = (path, variable) => {
+  const bytes = elementCount(variable.shape as readonly number[]) * DTYPES[variable.dtype].byteWidth;
+  const isBound = parsePartPath(path) !== undefined && bytes >= BOUND_BYTES;
+  return isBound ? undefined : declareInitializer(path, variable);
+};
+
 /**
  * Compiles a program for a device.
  *
@@ -155,8 +175,12 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
   const rewritten = applyPrecision(program, precision);
   const computed = kernels === undefined ? rewritten : fuse(rewritten);
-  const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
-  const initializers = await resolveWeights(graph.weights, weights);
+  const graph = lower(computed, kernels === undefined ? declareInitializer : declareForKernels, {
+    hasNativeKernels: kernels !== undefined,
+  });
+  const values = await resolveWeights(graph.weights, weights);
+  const bound = new Map(graph.boundWeights.map(({ path }) => [path, values.get(path)!]));
+  const initializers = new Map([...values].filter(([path]) => !bound.has(path)));
   const session = await createSession(graph.bytes, {
     device,
     initializers,
@@ -165,5 +189,5 @@ export async function compile(program: Program, options: CompileOptions = {}): P
     ...(options.threads !== undefined && { threads: options.threads }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
   });
-  return new Executable(computed, graph, session);
+  return new Executable(computed, graph, session, bound);
 }

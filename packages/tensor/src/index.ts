@@ -89,7 +89,15 @@ export { type AdamWOptions, type AdamWState, adamW, type Optimizer, parameterCou
 export { clipByNorm, globalNorm } from "./optim/clip.ts";
 export { constantSchedule, type Schedule, warmupCosine } from "./optim/schedule.ts";
 export { toHalf } from "./precision/half.ts";
-export { type Precision, type PrecisionChoice, partPath } from "./precision/parts.ts";
+export {
+  type Form,
+  type Precision,
+  type PrecisionChoice,
+  partPath,
+  type WeightPart,
+  weightParts,
+} from "./precision/parts.ts";
+export { withParts } from "./precision/weights.ts";
 export { type Equation, formatProgram, type NamedVar, type Program, type Var } from "./program.ts";
 export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
 export { type KernelStatus, kernelStatus, useKernelPath } from "./runtime/kernels.ts";

@@ -25,13 +25,18 @@ export interface OnnxGraph {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly weights: readonly WeightReference[];
+  /** those of `weights` that are inputs, called by their paths, and not initializers */
+  readonly boundWeights: readonly WeightReference[];
   /** for inspection and tests */
   readonly nodes: readonly NodeProto[];
   readonly constants: readonly TensorProto[];
 }
 
-/** Where weights are declared to lie, so that the runtime accepts values for them; see `runtime/session.ts`. */
-export type DeclareWeight = (path: string, variable: Var) => TensorProto;
+/**
+ * Where weights are declared to lie, so that the runtime accepts values for them; see `runtime/session.ts`. Undefined for a
+ * weight that is an input, to be bound at every run.
+ */
+export type DeclareWeight = (path: string, variable: Var) => TensorProto | undefined;
 
 const OPSETS = [
   { domain: "", version: 21 },
@@ -67,6 +72,8 @@ export function lower(
   const nodes = removeUnread(lowering.nodes, outputNames);
   const read = new Set(nodes.flatMap(({ input }) => input));
   const weights = named.filter(({ path }) => read.has(path));
+  const declarations = weights.map(({ path, variable }) => declareWeight(path, variable));
+  const boundWeights = weights.filter((_, index) => declarations[index] === undefined);
   const model: ModelProto = {
     irVersion: 10,
     producerName: "flacuna",
@@ -76,16 +83,19 @@ export function lower(
       node: nodes,
       initializer: [
         ...lowering.constants,
-        ...weights.map(({ path, variable }) => declareWeight(path, variable)),
+        ...declarations.filter((declaration) => declaration !== undefined),
       ],
-      input: program.inputs.map(({ variable }, index) => valueInfo(inputNames[index]!, variable)),
+      input: [
+        ...program.inputs.map(({ variable }, index) => valueInfo(inputNames[index]!, variable)),
+        ...boundWeights.map(({ path, variable }) => valueInfo(path, variable)),
+      ],
       output: program.outputs.map(({ variable }: NamedVar, index) =>
         valueInfo(outputNames[index]!, variable),
       ),
     },
   };
   const { constants } = lowering;
-  return { bytes: encodeModel(model), inputNames, outputNames, weights, nodes, constants };
+  return { bytes: encodeModel(model), inputNames, outputNames, weights, boundWeights, nodes, constants };
 }
 
 /** Without the nodes that nobody reads: a composite's definition computes all its outputs, used or not. */

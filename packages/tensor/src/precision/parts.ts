@@ -83,3 +83,22 @@ export function parsePartPath(path: string): { path: string; form: Form; part: s
   const match = /^(.*)#(int8|bfloat16|int4|float16)\.(\w+)$/.exec(path);
   return match === null ? undefined : { path: match[1]!, form: match[2] as Form, part: match[3]! };
 }
+
+/** A tensor that a weight source may give. */
+export interface WeightPart extends PartSpec {
+  readonly path: string;
+}
+
+/**
+ * The tensors that a frozen weight [out, in] is held as: a source that gives these is never asked for the weight itself.
+ *
+ * @param form a precision policy's, or "float16" for a table that rows are looked up in
+ */
+export function weightParts(
+  path: string,
+  form: Form,
+  [out, inputs]: readonly [number, number],
+): WeightPart[] {
+  const parts: Readonly<Record<string, PartSpec>> = PARTS[form]({ out, in: inputs });
+  return Object.entries(parts).map(([part, spec]) => ({ ...spec, path: partPath(path, form, part) }));
+}
