@@ -1,5 +1,6 @@
 /* All families compiled for one path: the build compiles this file once per path, with KERNEL_PATH and the flags. */
 #include "kernels.h"
+#include "adamw.c"
 #include "attention.c"
 #include "cross-entropy.c"
 #include "linear-int8.c"
@@ -29,4 +30,7 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .hadamard = hadamard,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
+    .adamw = adamw,
+    .accumulate = accumulate,
+    .sum_of_squares = sum_of_squares,
 };

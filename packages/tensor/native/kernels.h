@@ -143,6 +143,35 @@ typedef struct {
   float *d_logits; /* may be logits */
 } CrossEntropyGrad;
 
+/* ---- adamw.c -------------------------------------------------------------------------------------------------------- */
+
+/* With g' = g * scale:
+   new_mean = mean * beta1 + g' * complement1, new_variance = variance * beta2 + g'^2 * complement2,
+   new_parameter = parameter * decay - new_mean / (sqrt(new_variance) * inverse_deviation + epsilon) * step
+   When is_good is 0, all three stay as they were. The new values may be the old ones' memory. */
+typedef struct {
+  int64_t count;
+  float beta1, complement1, beta2, complement2, epsilon; /* complement: 1 - beta, rounded once */
+  float scale, step, inverse_deviation, decay;
+  int is_good;
+  const float *g, *mean, *variance, *parameter;
+  float *new_mean, *new_variance, *new_parameter;
+} AdamW;
+/* total = part / divisor, plus sum when is_first is 0; total may be sum. */
+typedef struct {
+  int64_t count;
+  float divisor;
+  int is_first;
+  const float *sum, *part;
+  float *total;
+} Accumulate;
+/* total = sum of x^2 */
+typedef struct {
+  int64_t count;
+  const float *x;
+  float *total; /* [1] */
+} SumOfSquares;
+
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -161,6 +190,9 @@ typedef struct {
   void (*hadamard)(const Hadamard *, const Parallel *);
   void (*cross_entropy)(const CrossEntropy *, const Parallel *);
   void (*cross_entropy_grad)(const CrossEntropyGrad *, const Parallel *);
+  void (*adamw)(const AdamW *, const Parallel *);
+  void (*accumulate)(const Accumulate *, const Parallel *);
+  void (*sum_of_squares)(const SumOfSquares *, const Parallel *);
 } Kernels;
 
 extern const Kernels kernels_portable, kernels_avx2, kernels_avx512, kernels_amx;

@@ -10,7 +10,7 @@
 #define MAX_RANK 8
 #define MAX_INPUTS 10
 #define MAX_OUTPUTS 4
-#define MAX_ATTRIBUTES 4
+#define MAX_ATTRIBUTES 6
 
 static Api api;
 #define CALL(position, type) ((type)api[position])
@@ -77,6 +77,10 @@ static void *output(Call *call, size_t index, const int64_t *sizes, size_t rank)
 /* The output with the sizes of `like`, the last one replaced. */
 static void *output_of_width(Call *call, size_t index, const Tensor *like, int64_t width) {
   int64_t sizes[MAX_RANK];
+  if (like->rank == 0) {
+    fail(call, "flacuna operator: an input has no axes");
+    return NULL;
+  }
   memcpy(sizes, like->sizes, sizeof sizes);
   sizes[like->rank - 1] = width;
   return output(call, index, sizes, like->rank);
@@ -87,7 +91,9 @@ static void *output_like(Call *call, size_t index, const Tensor *like) {
 }
 
 /* The output with one element per row of `like`: [..., 1]. */
-static void *output_of_rows(Call *call, size_t index, const Tensor *like) { return output_of_width(call, index, like, 1); }
+static void *output_of_rows(Call *call, size_t index, const Tensor *like) {
+  return output_of_width(call, index, like, 1);
+}
 
 static int64_t width_of(const Tensor *tensor) { return tensor->rank == 0 ? 1 : tensor->sizes[tensor->rank - 1]; }
 
@@ -128,27 +134,36 @@ static void check_addend(Call *call, const Tensor *addend, int64_t elements) {
   if (addend->data) expect_elements(call, addend, elements, "linear: the addend's shape is not the result's");
 }
 
+/* What both directions of an int8 product read of their inputs; `depth` columns are summed over, `width` made. */
+static void check_int8(Call *call, const Tensor inputs[4], int64_t depth, int64_t width) {
+  const Tensor *q = &inputs[0], *scale = &inputs[1], *packed = &inputs[2], *sums = &inputs[3];
+  int64_t bytes = round_up(depth, DEPTH_STEP) * round_up(width, DEPTH_STEP);
+  expect_elements(call, packed, bytes, "int8 linear: packed weights of another size");
+  expect_elements(call, sums, round_up(width, DEPTH_STEP), "int8 linear: sums are not one per padded column");
+  expect_elements(call, scale, rows_of(q), "int8 linear: scales are not one per row");
+  if (width_of(q) != round_up(depth, DEPTH_STEP)) fail(call, "int8 linear: rows of another width than the weights");
+}
+
 /* (q [..., in padded], scale [..., 1], packed, column scales [out], sums [out padded], addend?) -> y [..., out] */
 static void compute_int8_linear(Call *call) {
   int64_t in = call->attributes[0], out = call->attributes[1];
-  Tensor q = input(call, 0), scale = input(call, 1), packed = input(call, 2), column_scale = input(call, 3);
-  Tensor sums = input(call, 4), addend = input(call, 5);
-  expect_elements(call, &packed, round_up(out, DEPTH_STEP) * round_up(in, DEPTH_STEP), "Int8Linear: packed weights of another size");
+  Tensor inputs[] = {input(call, 0), input(call, 1), input(call, 2), input(call, 4)};
+  Tensor column_scale = input(call, 3), addend = input(call, 5);
+  check_int8(call, inputs, in, out);
   expect_elements(call, &column_scale, out, "Int8Linear: column scales are not [out]");
-  if (width_of(&q) != round_up(in, DEPTH_STEP)) fail(call, "Int8Linear: rows of another width than the weights");
-  check_addend(call, &addend, rows_of(&q) * out);
+  check_addend(call, &addend, rows_of(&inputs[0]) * out);
   if (call->status) return;
   Int8Product arguments = {
-      .rows = rows_of(&q),
+      .rows = rows_of(&inputs[0]),
       .in = in,
       .out = out,
-      .q = q.data,
-      .row_scale = scale.data,
-      .packed = packed.data,
+      .q = inputs[0].data,
+      .row_scale = inputs[1].data,
+      .packed = inputs[2].data,
       .column_scale = column_scale.data,
-      .sums = sums.data,
+      .sums = inputs[3].data,
       .addend = addend.data,
-      .y = output_of_width(call, 0, &q, out),
+      .y = output_of_width(call, 0, &inputs[0], out),
   };
   if (!call->status) active_kernels()->int8_forward(&arguments, &call->parallel);
 }
@@ -156,25 +171,27 @@ static void compute_int8_linear(Call *call) {
 /* (q [..., out padded], scale [..., 1], packed, sums [in padded], addend?) -> y [..., in] */
 static void compute_int8_linear_transposed(Call *call) {
   int64_t in = call->attributes[0], out = call->attributes[1];
-  Tensor q = input(call, 0), scale = input(call, 1), packed = input(call, 2), sums = input(call, 3), addend = input(call, 4);
-  expect_elements(call, &packed, round_up(out, DEPTH_STEP) * round_up(in, DEPTH_STEP),
-                  "Int8LinearTransposed: packed weights of another size");
-  if (width_of(&q) != round_up(out, DEPTH_STEP)) fail(call, "Int8LinearTransposed: rows of another width than the weights");
-  check_addend(call, &addend, rows_of(&q) * in);
+  Tensor inputs[] = {input(call, 0), input(call, 1), input(call, 2), input(call, 3)};
+  Tensor addend = input(call, 4);
+  check_int8(call, inputs, out, in);
+  check_addend(call, &addend, rows_of(&inputs[0]) * in);
   if (call->status) return;
   Int8Product arguments = {
-      .rows = rows_of(&q),
+      .rows = rows_of(&inputs[0]),
       .in = in,
       .out = out,
-      .q = q.data,
-      .row_scale = scale.data,
-      .packed = packed.data,
-      .sums = sums.data,
+      .q = inputs[0].data,
+      .row_scale = inputs[1].data,
+      .packed = inputs[2].data,
+      .sums = inputs[3].data,
       .addend = addend.data,
-      .y = output_of_width(call, 0, &q, in),
+      .y = output_of_width(call, 0, &inputs[0], in),
   };
   if (!call->status) active_kernels()->int8_backward(&arguments, &call->parallel);
 }
+
+/* Packed panels are padded to this in both sizes; it is also the length of a 4-bit block. */
+#define PANEL_STEP 32
 
 /* The shared half of the four products with unpacked panels. */
 static void compute_panels(Call *call, WeightFormat format, int is_transposed) {
@@ -187,6 +204,13 @@ static void compute_panels(Call *call, WeightFormat format, int is_transposed) {
     minimums = input(call, 3);
   }
   Tensor addend = input(call, is_int4 ? 4 : 2);
+  int64_t weights = round_up(out, PANEL_STEP) * round_up(in, PANEL_STEP);
+  if (is_int4) {
+    if (in % PANEL_STEP != 0) fail(call, "4-bit linear: the inputs are not a multiple of 32");
+    expect_elements(call, &scales, weights / PANEL_STEP, "4-bit linear: scales are not one per block");
+    expect_elements(call, &minimums, weights / PANEL_STEP, "4-bit linear: minimums are not one per block");
+  }
+  expect_elements(call, &packed, is_int4 ? weights / 2 : weights, "linear: packed weights of another size");
   if (width_of(&x) != depth) fail(call, "linear: rows of another width than the weights");
   check_addend(call, &addend, rows_of(&x) * width);
   if (call->status) return;
@@ -213,12 +237,25 @@ static void compute_bfloat16_linear_transposed(Call *call) { compute_panels(call
 static void compute_int4_linear(Call *call) { compute_panels(call, WEIGHTS_INT4, 0); }
 static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_INT4, 1); }
 
+/* Queries [B, T, H*D] and keys [B, T, K*D], with D a size that the kernels take and H a multiple of K. */
+static void check_heads(Call *call, const Tensor *query, const Tensor *key, int64_t head_size) {
+  if (head_size < 16 || head_size > 256 || head_size % 16 != 0)
+    return fail(call, "Attention: the head size is not a multiple of 16 from 16 to 256");
+  if (query->rank != 3 || key->rank != 3) return fail(call, "Attention: queries and keys have three axes");
+  if (key->sizes[0] != query->sizes[0] || key->sizes[1] != query->sizes[1])
+    return fail(call, "Attention: keys of another length than the queries");
+  if (query->sizes[2] % head_size != 0 || key->sizes[2] % head_size != 0 || key->sizes[2] == 0)
+    return fail(call, "Attention: queries or keys are not whole heads");
+  if (query->sizes[2] % key->sizes[2] != 0) fail(call, "Attention: the heads do not share key heads evenly");
+}
+
 /* Fills in what both directions read: query, key, value, cos, sin, starts from input `first` on. */
 static Attention read_attention(Call *call, size_t first, Tensor inputs[6]) {
   for (size_t index = 0; index < 6; index++) inputs[index] = input(call, first + index);
   Tensor *query = &inputs[0], *key = &inputs[1];
   int64_t head_size = call->attributes[0];
-  if (query->rank != 3 || key->rank != 3) fail(call, "Attention: queries and keys have three axes");
+  check_heads(call, query, key, head_size);
+  if (call->status) return (Attention){0};
   Attention arguments = {
       .batch = query->sizes[0],
       .length = query->sizes[1],
@@ -233,7 +270,6 @@ static Attention read_attention(Call *call, size_t first, Tensor inputs[6]) {
       .starts = inputs[5].data,
   };
   int64_t rows = arguments.batch * arguments.length;
-  expect_elements(call, key, rows * arguments.key_value_heads * head_size, "Attention: keys of another length");
   expect_elements(call, &inputs[2], elements_of(key), "Attention: values of another shape than the keys");
   expect_elements(call, &inputs[3], arguments.length * head_size / 2, "Attention: cosines are not [T, D/2]");
   expect_elements(call, &inputs[4], arguments.length * head_size / 2, "Attention: sines are not [T, D/2]");
@@ -261,6 +297,7 @@ static void compute_attention(Call *call) {
 static void compute_attention_grad(Call *call) {
   Tensor inputs[6], g = input(call, 0), mixed = input(call, 7), log_sum_exp = input(call, 8);
   Attention arguments = read_attention(call, 1, inputs);
+  if (call->status) return;
   expect_elements(call, &g, elements_of(&inputs[0]), "AttentionGrad: the cotangent is not the queries' shape");
   expect_elements(call, &mixed, elements_of(&inputs[0]), "AttentionGrad: mixed is not the queries' shape");
   expect_elements(call, &log_sum_exp, arguments.batch * arguments.length * arguments.heads,
@@ -332,10 +369,16 @@ static void compute_rms_norm_grad(Call *call) {
   if (!call->status) active_kernels()->rms_norm_grad(&arguments, &call->parallel);
 }
 
+/* The Hadamard matrix is of order 64. */
+static void check_runs(Call *call, const Tensor *x) {
+  if (width_of(x) % 64 != 0) fail(call, "Hadamard: the width is not a multiple of 64");
+}
+
 /* (gate, up) -> h */
 static void compute_swiglu(Call *call) {
   Tensor gate = input(call, 0), up = input(call, 1);
   expect_elements(call, &up, elements_of(&gate), "Swiglu: gate and up differ in shape");
+  if (call->attributes[0]) check_runs(call, &gate);
   if (call->status) return;
   Swiglu arguments = {
       .rows = rows_of(&gate),
@@ -352,6 +395,7 @@ static void compute_swiglu(Call *call) {
 static void compute_swiglu_quantize(Call *call) {
   Tensor gate = input(call, 0), up = input(call, 1);
   expect_elements(call, &up, elements_of(&gate), "SwigluQuantize: gate and up differ in shape");
+  if (call->attributes[0]) check_runs(call, &gate);
   if (call->status) return;
   Swiglu arguments = {
       .rows = rows_of(&gate),
@@ -369,6 +413,7 @@ static void compute_swiglu_quantize(Call *call) {
 static void compute_swiglu_grad(Call *call) {
   Tensor g = input(call, 0), gate = input(call, 1), up = input(call, 2);
   expect_elements(call, &up, elements_of(&gate), "SwigluGrad: gate and up differ in shape");
+  if (call->attributes[0]) check_runs(call, &gate);
   expect_elements(call, &g, elements_of(&gate), "SwigluGrad: the cotangent is not the gate's shape");
   if (call->status) return;
   SwigluGrad arguments = {
@@ -410,9 +455,14 @@ static void compute_swiglu_grad_quantize(Call *call) {
 /* x -> x with each run of 64 columns transformed */
 static void compute_hadamard(Call *call) {
   Tensor x = input(call, 0);
-  if (width_of(&x) % 64 != 0) fail(call, "Hadamard: the width is not a multiple of 64");
+  check_runs(call, &x);
   if (call->status) return;
-  Hadamard arguments = {.rows = rows_of(&x), .width = width_of(&x), .x = x.data, .y = output_like(call, 0, &x)};
+  Hadamard arguments = {
+      .rows = rows_of(&x),
+      .width = width_of(&x),
+      .x = x.data,
+      .y = output_like(call, 0, &x),
+  };
   if (!call->status) active_kernels()->hadamard(&arguments, &call->parallel);
 }
 
@@ -458,6 +508,72 @@ static void compute_cross_entropy_grad(Call *call) {
   if (!call->status) active_kernels()->cross_entropy_grad(&arguments, &call->parallel);
 }
 
+static float scalar_of(Call *call, size_t index) {
+  Tensor tensor = input(call, index);
+  expect_elements(call, &tensor, 1, "AdamW: a rate is not a scalar");
+  return call->status ? 0.0f : *(const float *)tensor.data;
+}
+
+static int flag_of(Call *call, size_t index) {
+  Tensor tensor = input(call, index);
+  expect_elements(call, &tensor, 1, "flacuna operator: a condition is not a scalar");
+  return call->status ? 0 : *(const uint8_t *)tensor.data;
+}
+
+/* (g, mean, variance, parameter, scale [], step [], inverse deviation [], decay [], is good []) -> the last three of these
+   four, anew */
+static void compute_adamw(Call *call) {
+  Tensor g = input(call, 0), mean = input(call, 1), variance = input(call, 2), parameter = input(call, 3);
+  expect_elements(call, &g, elements_of(&parameter), "AdamW: the gradient is not the parameter's shape");
+  expect_elements(call, &mean, elements_of(&parameter), "AdamW: the mean is not the parameter's shape");
+  expect_elements(call, &variance, elements_of(&parameter), "AdamW: the variance is not the parameter's shape");
+  AdamW arguments = {
+      .count = elements_of(&parameter),
+      .beta1 = call->factors[0],
+      .complement1 = call->factors[1],
+      .beta2 = call->factors[2],
+      .complement2 = call->factors[3],
+      .epsilon = call->factors[4],
+      .scale = scalar_of(call, 4),
+      .step = scalar_of(call, 5),
+      .inverse_deviation = scalar_of(call, 6),
+      .decay = scalar_of(call, 7),
+      .is_good = flag_of(call, 8),
+      .g = g.data,
+      .mean = mean.data,
+      .variance = variance.data,
+      .parameter = parameter.data,
+  };
+  if (call->status) return;
+  arguments.new_mean = output_like(call, 0, &mean);
+  arguments.new_variance = output_like(call, 1, &variance);
+  arguments.new_parameter = output_like(call, 2, &parameter);
+  if (!call->status) active_kernels()->adamw(&arguments, &call->parallel);
+}
+
+/* (sum, part, is first []) -> sum + part / divisor, or part / divisor */
+static void compute_accumulate(Call *call) {
+  Tensor sum = input(call, 0), part = input(call, 1);
+  expect_elements(call, &part, elements_of(&sum), "Accumulate: the part is not the sum's shape");
+  Accumulate arguments = {
+      .count = elements_of(&sum),
+      .divisor = call->factors[0],
+      .is_first = flag_of(call, 2),
+      .sum = sum.data,
+      .part = part.data,
+  };
+  if (call->status) return;
+  arguments.total = output_like(call, 0, &sum);
+  if (!call->status) active_kernels()->accumulate(&arguments, &call->parallel);
+}
+
+/* (x) -> the sum of its squares, [] */
+static void compute_sum_of_squares(Call *call) {
+  Tensor x = input(call, 0);
+  SumOfSquares arguments = {.count = elements_of(&x), .x = x.data, .total = output(call, 0, NULL, 0)};
+  if (!call->status) active_kernels()->sum_of_squares(&arguments, &call->parallel);
+}
+
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -476,20 +592,24 @@ typedef struct {
 #define I8 TYPE_INT8
 #define I32 TYPE_INT32
 #define I64 TYPE_INT64
+#define BOOL TYPE_BOOL
 #define F16 TYPE_FLOAT16
 #define BF16 TYPE_BFLOAT16
 #define SIZES {"in", "out"}
+#define MOMENTS {"beta1", "complement1", "beta2", "complement2", "epsilon"}
 
 static Operator operators[] = {
     {{0}, "QuantizeRows", compute_quantize_rows, {F32, F32}, 1, {U8, F32}, {0}, {0}},
     {{0}, "Int8Linear", compute_int8_linear, {U8, F32, I8, F32, I32, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1, {F32}, SIZES,
+     {0}},
     {{0}, "Bfloat16Linear", compute_bfloat16_linear, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0, {F32, F32}, {"head_size"}, {0}},
-    {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0, {F32, F32, F32}, {"head_size"}, {0}},
+    {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
+     {F32, F32, F32}, {"head_size"}, {0}},
     {{0}, "RmsNorm", compute_rms_norm, {F32, F32}, 0, {F32, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
@@ -500,6 +620,9 @@ static Operator operators[] = {
     {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
     {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
     {{0}, "CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
+    {{0}, "AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0, {F32, F32, F32}, {0}, MOMENTS},
+    {{0}, "Accumulate", compute_accumulate, {F32, F32, BOOL}, 0, {F32}, {0}, {"divisor"}},
+    {{0}, "SumOfSquares", compute_sum_of_squares, {F32}, 0, {F32}, {0}, {0}},
 };
 #define OPERATOR_COUNT (sizeof operators / sizeof *operators)
 
@@ -519,10 +642,18 @@ static size_t count_types(const int *types, size_t most) {
   while (count < most && types[count] != 0) count++;
   return count;
 }
-static size_t get_input_count(const CustomOperator *self) { return count_types(operator_of(self)->input_types, MAX_INPUTS); }
-static size_t get_output_count(const CustomOperator *self) { return count_types(operator_of(self)->output_types, MAX_OUTPUTS); }
-static int get_input_type(const CustomOperator *self, size_t index) { return operator_of(self)->input_types[index]; }
-static int get_output_type(const CustomOperator *self, size_t index) { return operator_of(self)->output_types[index]; }
+static size_t get_input_count(const CustomOperator *self) {
+  return count_types(operator_of(self)->input_types, MAX_INPUTS);
+}
+static size_t get_output_count(const CustomOperator *self) {
+  return count_types(operator_of(self)->output_types, MAX_OUTPUTS);
+}
+static int get_input_type(const CustomOperator *self, size_t index) {
+  return operator_of(self)->input_types[index];
+}
+static int get_output_type(const CustomOperator *self, size_t index) {
+  return operator_of(self)->output_types[index];
+}
 static int get_input_characteristic(const CustomOperator *self, size_t index) {
   int is_optional = index + (size_t)operator_of(self)->optional_inputs >= get_input_count(self);
   return is_optional ? CHARACTERISTIC_OPTIONAL : CHARACTERISTIC_REQUIRED;
@@ -545,6 +676,9 @@ static Status *create_kernel(const CustomOperator *self, Api unused, const Kerne
     status = CALL(API_GET_ATTRIBUTE_INT64, GetAttributeInt64)(info, operator->attributes[i], &kernel->attributes[i]);
   for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && operator->factors[i]; i++)
     status = CALL(API_GET_ATTRIBUTE_FLOAT, GetAttributeFloat)(info, operator->factors[i], &kernel->factors[i]);
+  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES; i++)
+    if (kernel->attributes[i] < 0 || kernel->attributes[i] > INT32_MAX)
+      status = CALL(API_CREATE_STATUS, CreateStatus)(CODE_INVALID_ARGUMENT, "flacuna operator: a size is out of range");
   if (status != NULL) free(kernel);
   else *result = kernel;
   return status;

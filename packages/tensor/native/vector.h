@@ -73,6 +73,16 @@ static inline Ints max_ints(Ints a, Ints b) {
   return (larger & a) | (~larger & b);
 #endif
 }
+static inline Floats sqrt_floats(Floats x) {
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_sqrt_ps((__m512)x);
+#elif defined(PATH_AVX2)
+  return (Floats)_mm256_sqrt_ps((__m256)x);
+#else
+  for (int i = 0; i < LANES; i++) x[i] = sqrtf(x[i]);
+  return x;
+#endif
+}
 static inline float sum_lanes(Floats x) {
   float total = 0;
   for (int i = 0; i < LANES; i++) total += x[i];
