@@ -64,6 +64,7 @@ typedef struct {
    Queries and keys are rotated by their position in the row (half-split); scores are scaled by 1 / sqrt(head_size). */
 typedef struct {
   int64_t batch, length, heads, key_value_heads, head_size; /* head_size: a multiple of 16 from 16 to 256 */
+  int allow_bfloat16; /* whether the products may be of bfloat16, where matrix tiles make that fast; else float32 */
   const float *query;                                       /* [batch, length, heads, head_size] */
   const float *key, *value;                                 /* [batch, length, key_value_heads, head_size] */
   const float *cos, *sin;                                   /* [length, head_size / 2] */
@@ -172,6 +173,24 @@ typedef struct {
   float *total; /* [1] */
 } SumOfSquares;
 
+/* ---- thin.c: float32 products in which one size is small, as for the factors of a low-rank update ---------------- */
+
+/* reduce: y [rows, thin] = x [rows, wide] * factor^T; expand: y [rows, wide] = x [rows, thin] * factor. */
+typedef struct {
+  int64_t rows, wide, thin;
+  int is_transposed;   /* the factor is [wide, thin], not [thin, wide] */
+  const float *factor;
+  const float *x;
+  float *y;
+} ThinProduct;
+/* y [thin, wide] = x^T * wide_x */
+typedef struct {
+  int64_t rows, wide, thin;
+  int is_transposed; /* y is [wide, thin] */
+  const float *x, *wide_x; /* [rows, thin], [rows, wide] */
+  float *y;
+} ThinOuter;
+
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -190,6 +209,9 @@ typedef struct {
   void (*hadamard)(const Hadamard *, const Parallel *);
   void (*cross_entropy)(const CrossEntropy *, const Parallel *);
   void (*cross_entropy_grad)(const CrossEntropyGrad *, const Parallel *);
+  void (*thin_reduce)(const ThinProduct *, const Parallel *);
+  void (*thin_expand)(const ThinProduct *, const Parallel *);
+  void (*thin_outer)(const ThinOuter *, const Parallel *);
   void (*adamw)(const AdamW *, const Parallel *);
   void (*accumulate)(const Accumulate *, const Parallel *);
   void (*sum_of_squares)(const SumOfSquares *, const Parallel *);

@@ -15,7 +15,11 @@
 static Api api;
 #define CALL(position, type) ((type)api[position])
 
-/* ---- what an operator sees of one call ------------------------------------------------------------------------- */
+static Status *new_status(int code, const char *message) {
+  return CALL(API_CREATE_STATUS, CreateStatus)(code, message);
+}
+
+/* ---- what an operator sees of one call ----------------------------------------------------------------- */
 
 typedef struct {
   void *data; /* null when the optional input is absent */
@@ -36,7 +40,7 @@ static void keep(Call *call, Status *status) {
 }
 
 static void fail(Call *call, const char *message) {
-  if (call->status == NULL) call->status = CALL(API_CREATE_STATUS, CreateStatus)(CODE_INVALID_ARGUMENT, message);
+  if (call->status == NULL) call->status = new_status(CODE_INVALID_ARGUMENT, message);
 }
 
 static void run_parallel(const Parallel *self, Task task, size_t count, void *argument) {
@@ -95,7 +99,9 @@ static void *output_of_rows(Call *call, size_t index, const Tensor *like) {
   return output_of_width(call, index, like, 1);
 }
 
-static int64_t width_of(const Tensor *tensor) { return tensor->rank == 0 ? 1 : tensor->sizes[tensor->rank - 1]; }
+static int64_t width_of(const Tensor *tensor) {
+  return tensor->rank == 0 ? 1 : tensor->sizes[tensor->rank - 1];
+}
 
 static int64_t elements_of(const Tensor *tensor) {
   int64_t count = 1;
@@ -108,7 +114,7 @@ static int64_t rows_of(const Tensor *tensor) {
   return width == 0 ? 0 : elements_of(tensor) / width;
 }
 
-/* ---- the operators --------------------------------------------------------------------------------------------- */
+/* ---- the operators ------------------------------------------------------------------------------------- */
 
 static void expect_elements(Call *call, const Tensor *tensor, int64_t count, const char *message) {
   if (elements_of(tensor) != count) fail(call, message);
@@ -117,7 +123,8 @@ static void expect_elements(Call *call, const Tensor *tensor, int64_t count, con
 /* (x [..., K], column scales [K]?) -> q [..., K padded] uint8, scale [..., 1] */
 static void compute_quantize_rows(Call *call) {
   Tensor x = input(call, 0), column_scale = input(call, 1);
-  if (column_scale.data) expect_elements(call, &column_scale, width_of(&x), "QuantizeRows: column scales are not [K]");
+  if (column_scale.data)
+    expect_elements(call, &column_scale, width_of(&x), "QuantizeRows: column scales are not [K]");
   if (call->status) return;
   QuantizeRows arguments = {
       .rows = rows_of(&x),
@@ -134,17 +141,19 @@ static void check_addend(Call *call, const Tensor *addend, int64_t elements) {
   if (addend->data) expect_elements(call, addend, elements, "linear: the addend's shape is not the result's");
 }
 
-/* What both directions of an int8 product read of their inputs; `depth` columns are summed over, `width` made. */
+/* Inputs of both directions of an int8 product, which sums over `depth` columns and makes `width`. */
 static void check_int8(Call *call, const Tensor inputs[4], int64_t depth, int64_t width) {
   const Tensor *q = &inputs[0], *scale = &inputs[1], *packed = &inputs[2], *sums = &inputs[3];
   int64_t bytes = round_up(depth, DEPTH_STEP) * round_up(width, DEPTH_STEP);
   expect_elements(call, packed, bytes, "int8 linear: packed weights of another size");
   expect_elements(call, sums, round_up(width, DEPTH_STEP), "int8 linear: sums are not one per padded column");
   expect_elements(call, scale, rows_of(q), "int8 linear: scales are not one per row");
-  if (width_of(q) != round_up(depth, DEPTH_STEP)) fail(call, "int8 linear: rows of another width than the weights");
+  if (width_of(q) != round_up(depth, DEPTH_STEP))
+    fail(call, "int8 linear: rows of another width than the weights");
 }
 
-/* (q [..., in padded], scale [..., 1], packed, column scales [out], sums [out padded], addend?) -> y [..., out] */
+/* (q [..., in padded], scale [..., 1], packed, column scales [out], sums [out padded], addend?)
+   -> y [..., out] */
 static void compute_int8_linear(Call *call) {
   int64_t in = call->attributes[0], out = call->attributes[1];
   Tensor inputs[] = {input(call, 0), input(call, 1), input(call, 2), input(call, 4)};
@@ -262,6 +271,7 @@ static Attention read_attention(Call *call, size_t first, Tensor inputs[6]) {
       .heads = query->sizes[2] / head_size,
       .key_value_heads = key->sizes[2] / head_size,
       .head_size = head_size,
+      .allow_bfloat16 = call->attributes[1] != 0,
       .query = query->data,
       .key = key->data,
       .value = inputs[2].data,
@@ -298,7 +308,8 @@ static void compute_attention_grad(Call *call) {
   Tensor inputs[6], g = input(call, 0), mixed = input(call, 7), log_sum_exp = input(call, 8);
   Attention arguments = read_attention(call, 1, inputs);
   if (call->status) return;
-  expect_elements(call, &g, elements_of(&inputs[0]), "AttentionGrad: the cotangent is not the queries' shape");
+  expect_elements(call, &g, elements_of(&inputs[0]),
+                  "AttentionGrad: the cotangent is not the queries' shape");
   expect_elements(call, &mixed, elements_of(&inputs[0]), "AttentionGrad: mixed is not the queries' shape");
   expect_elements(call, &log_sum_exp, arguments.batch * arguments.length * arguments.heads,
                   "AttentionGrad: log-sum-exp is not [B, H, T]");
@@ -350,7 +361,8 @@ static void compute_rms_norm_quantize(Call *call) {
 
 /* (g, x, gain, inverse, addend?) -> dx */
 static void compute_rms_norm_grad(Call *call) {
-  Tensor g = input(call, 0), x = input(call, 1), gain = input(call, 2), inverse = input(call, 3), addend = input(call, 4);
+  Tensor g = input(call, 0), x = input(call, 1), gain = input(call, 2), inverse = input(call, 3);
+  Tensor addend = input(call, 4);
   expect_elements(call, &g, elements_of(&x), "RmsNormGrad: the cotangent is not x's shape");
   expect_elements(call, &gain, width_of(&x), "RmsNormGrad: the gain is not [C]");
   expect_elements(call, &inverse, rows_of(&x), "RmsNormGrad: the inverse is not one per row");
@@ -434,6 +446,7 @@ static void compute_swiglu_grad_quantize(Call *call) {
   Tensor g = input(call, 0), gate = input(call, 1), up = input(call, 2);
   Tensor gate_scale = input(call, 3), up_scale = input(call, 4);
   int64_t width = width_of(&gate), padded = round_up(width, DEPTH_STEP);
+  if (call->attributes[0]) check_runs(call, &gate);
   expect_elements(call, &up, elements_of(&gate), "SwigluGradQuantize: gate and up differ in shape");
   expect_elements(call, &g, elements_of(&gate), "SwigluGradQuantize: the cotangent is not the gate's shape");
   expect_elements(call, &gate_scale, width, "SwigluGradQuantize: the gate's column scales are not [C]");
@@ -446,8 +459,10 @@ static void compute_swiglu_grad_quantize(Call *call) {
       .g = g.data,
       .gate = gate.data,
       .up = up.data,
-      .quantized_gate = {gate_scale.data, output_of_width(call, 0, &gate, padded), output_of_rows(call, 1, &gate)},
-      .quantized_up = {up_scale.data, output_of_width(call, 2, &gate, padded), output_of_rows(call, 3, &gate)},
+      .quantized_gate = {gate_scale.data, output_of_width(call, 0, &gate, padded),
+                         output_of_rows(call, 1, &gate)},
+      .quantized_up = {up_scale.data, output_of_width(call, 2, &gate, padded),
+                       output_of_rows(call, 3, &gate)},
   };
   if (!call->status) active_kernels()->swiglu_grad(&arguments, &call->parallel);
 }
@@ -520,13 +535,13 @@ static int flag_of(Call *call, size_t index) {
   return call->status ? 0 : *(const uint8_t *)tensor.data;
 }
 
-/* (g, mean, variance, parameter, scale [], step [], inverse deviation [], decay [], is good []) -> the last three of these
-   four, anew */
+/* (g, mean, variance, parameter, scale [], step [], inverse deviation [], decay [], is good [])
+   -> mean, variance and parameter anew */
 static void compute_adamw(Call *call) {
   Tensor g = input(call, 0), mean = input(call, 1), variance = input(call, 2), parameter = input(call, 3);
   expect_elements(call, &g, elements_of(&parameter), "AdamW: the gradient is not the parameter's shape");
   expect_elements(call, &mean, elements_of(&parameter), "AdamW: the mean is not the parameter's shape");
-  expect_elements(call, &variance, elements_of(&parameter), "AdamW: the variance is not the parameter's shape");
+  expect_elements(call, &variance, elements_of(&parameter), "AdamW: the variance is of another shape");
   AdamW arguments = {
       .count = elements_of(&parameter),
       .beta1 = call->factors[0],
@@ -574,7 +589,7 @@ static void compute_sum_of_squares(Call *call) {
   if (!call->status) active_kernels()->sum_of_squares(&arguments, &call->parallel);
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------- */
+/* ---- the table ----------------------------------------------------------------------------------------- */
 
 typedef struct {
   CustomOperator base; /* first: the runtime hands its address back */
@@ -601,32 +616,36 @@ typedef struct {
 static Operator operators[] = {
     {{0}, "QuantizeRows", compute_quantize_rows, {F32, F32}, 1, {U8, F32}, {0}, {0}},
     {{0}, "Int8Linear", compute_int8_linear, {U8, F32, I8, F32, I32, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1, {F32}, SIZES,
-     {0}},
+    {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1,
+     {F32}, SIZES, {0}},
     {{0}, "Bfloat16Linear", compute_bfloat16_linear, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
+    {{0}, "Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1,
+     {F32}, SIZES, {0}},
     {{0}, "Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0, {F32, F32}, {"head_size"}, {0}},
+    {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
+     {F32}, SIZES, {0}},
+    {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0, {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
-     {F32, F32, F32}, {"head_size"}, {0}},
+     {F32, F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "RmsNorm", compute_rms_norm, {F32, F32}, 0, {F32, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
     {{0}, "Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
     {{0}, "SwigluQuantize", compute_swiglu_quantize, {F32, F32}, 0, {U8, F32}, {"hadamard"}, {0}},
-    {{0}, "SwigluGradQuantize", compute_swiglu_grad_quantize, {F32, F32, F32, F32, F32}, 0, {U8, F32, U8, F32}, {"hadamard"}, {0}},
+    {{0}, "SwigluGradQuantize", compute_swiglu_grad_quantize, {F32, F32, F32, F32, F32}, 0,
+     {U8, F32, U8, F32}, {"hadamard"}, {0}},
     {{0}, "SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
     {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
     {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
     {{0}, "CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
-    {{0}, "AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0, {F32, F32, F32}, {0}, MOMENTS},
+    {{0}, "AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0,
+     {F32, F32, F32}, {0}, MOMENTS},
     {{0}, "Accumulate", compute_accumulate, {F32, F32, BOOL}, 0, {F32}, {0}, {"divisor"}},
     {{0}, "SumOfSquares", compute_sum_of_squares, {F32}, 0, {F32}, {0}, {0}},
 };
 #define OPERATOR_COUNT (sizeof operators / sizeof *operators)
 
-/* ---- what the runtime calls ------------------------------------------------------------------------------------- */
+/* ---- what the runtime calls ---------------------------------------------------------------------------- */
 
 typedef struct {
   const Operator *operator;
@@ -669,16 +688,19 @@ static Status *create_kernel(const CustomOperator *self, Api unused, const Kerne
   (void)unused;
   const Operator *operator = operator_of(self);
   Kernel *kernel = calloc(1, sizeof *kernel);
-  if (kernel == NULL) return CALL(API_CREATE_STATUS, CreateStatus)(CODE_FAIL, "flacuna operator: out of memory");
+  if (kernel == NULL) return new_status(CODE_FAIL, "flacuna operator: out of memory");
   kernel->operator = operator;
   Status *status = NULL;
-  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && operator->attributes[i]; i++)
-    status = CALL(API_GET_ATTRIBUTE_INT64, GetAttributeInt64)(info, operator->attributes[i], &kernel->attributes[i]);
-  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && operator->factors[i]; i++)
-    status = CALL(API_GET_ATTRIBUTE_FLOAT, GetAttributeFloat)(info, operator->factors[i], &kernel->factors[i]);
-  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES; i++)
-    if (kernel->attributes[i] < 0 || kernel->attributes[i] > INT32_MAX)
-      status = CALL(API_CREATE_STATUS, CreateStatus)(CODE_INVALID_ARGUMENT, "flacuna operator: a size is out of range");
+  const char *const *names = operator->attributes;
+  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && names[i]; i++) {
+    int64_t *value = &kernel->attributes[i];
+    status = CALL(API_GET_ATTRIBUTE_INT64, GetAttributeInt64)(info, names[i], value);
+    if (status == NULL && (*value < 0 || *value > INT32_MAX))
+      status = new_status(CODE_INVALID_ARGUMENT, "flacuna operator: a size is out of range");
+  }
+  names = operator->factors;
+  for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && names[i]; i++)
+    status = CALL(API_GET_ATTRIBUTE_FLOAT, GetAttributeFloat)(info, names[i], &kernel->factors[i]);
   if (status != NULL) free(kernel);
   else *result = kernel;
   return status;
@@ -721,7 +743,7 @@ static void complete(Operator *operator) {
 /* How many operators there are. */
 size_t flacuna_operator_count(void) { return OPERATOR_COUNT; }
 
-/* The operator to add to a domain. Every call gives the same runtime's API; the result lives as long as the process. */
+/* The operator to add to a domain, which lives as long as the process. Calls give one runtime's API. */
 const void *flacuna_operator(const void *runtime_api, size_t index) {
   api = (Api)runtime_api;
   if (index >= OPERATOR_COUNT) return NULL;

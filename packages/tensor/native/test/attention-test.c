@@ -30,7 +30,7 @@ static int32_t *random_starts(int64_t batch, int64_t length, int64_t longest) {
 
 static Case new_case(int64_t batch, int64_t length, int64_t heads, int64_t key_value_heads, int64_t head_size,
                      int64_t longest_document) {
-  Case c = {.args = {batch, length, heads, key_value_heads, head_size}};
+  Case c = {.args = {batch, length, heads, key_value_heads, head_size, .allow_bfloat16 = 1}};
   const int64_t angles = length * head_size / 2;
   const int64_t sizes[INPUTS] = {query_size(&c.args), key_size(&c.args), key_size(&c.args),
                                  angles,              angles,            query_size(&c.args)};
@@ -138,6 +138,17 @@ static void spoil(Case *c) {
     for (int64_t j = 0; j < output_size(&c->args, i); j++) c->outputs[i][j] = NAN;
 }
 
+/* Every output within `allowed` of what is expected. */
+static void compare(const Kernels *kernels, const Case *c, double *const expected[OUTPUTS], double allowed) {
+  const Attention *p = &c->args;
+  for (int i = 0; i < OUTPUTS; i++) {
+    const double error = relative_error(c->outputs[i], expected[i], output_size(p, i));
+    CHECK(error < allowed, "attention %s%s: %s off by %g: batch %d length %d heads %d/%d size %d", kernels->path,
+          p->allow_bfloat16 ? "" : " in float32", OUTPUT_NAMES[i], error, (int)p->batch, (int)p->length, (int)p->heads,
+          (int)p->key_value_heads, (int)p->head_size);
+  }
+}
+
 static void check_shape(const Kernels *kernels, int64_t batch, int64_t length, int64_t heads, int64_t kv, int64_t size,
                         int64_t longest_document) {
   Case c = new_case(batch, length, heads, kv, size, longest_document);
@@ -146,14 +157,13 @@ static void check_shape(const Kernels *kernels, int64_t batch, int64_t length, i
   spoil(&c);
   kernels->attention_forward(&c.args, &TWO_THREADS);
   kernels->attention_backward(&c.args, &TWO_THREADS);
-  const double allowed = strcmp(kernels->path, "amx") == 0 ? 8e-3 : 2e-5;
-  for (int i = 0; i < OUTPUTS; i++) {
-    const double error = relative_error(c.outputs[i], expected[i], output_size(&c.args, i));
-    CHECK(error < allowed, "attention %s: %s off by %g: batch %d length %d heads %d/%d size %d documents to %d",
-          kernels->path, OUTPUT_NAMES[i], error, (int)batch, (int)length, (int)heads, (int)kv, (int)size,
-          (int)longest_document);
-    free(expected[i]);
-  }
+  compare(kernels, &c, expected, strcmp(kernels->path, "amx") == 0 ? 8e-3 : 2e-5);
+  c.args.allow_bfloat16 = 0;
+  spoil(&c);
+  kernels->attention_forward(&c.args, &TWO_THREADS);
+  kernels->attention_backward(&c.args, &TWO_THREADS);
+  compare(kernels, &c, expected, 2e-5);
+  for (int i = 0; i < OUTPUTS; i++) free(expected[i]);
   free_case(&c);
 }
 

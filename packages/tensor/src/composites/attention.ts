@@ -88,7 +88,10 @@ function scoresOf(inputs: readonly Tracer[], sizes: Sizes) {
 
 /** Head sizes of the native kernels. */
 const KERNEL = {
-  attributes: ({ headSize }: Attributes) => ({ head_size: headSize! }),
+  attributes: ({ headSize, allowBfloat16 }: Attributes) => ({
+    head_size: headSize!,
+    allow_bfloat16: allowBfloat16!,
+  }),
   accepts: ({ headSize }: Attributes) => headSize! % 16 === 0 && headSize! <= 256,
 };
 
@@ -181,7 +184,10 @@ export function causalAttention(
   expectShape("cos", cos, [T, headSize / 2]);
   expectShape("sin", sin, [T, headSize / 2]);
   expectShape("starts", starts, [B, T]);
-  return bindComposite(CAUSAL_ATTENTION, [query, key, value, cos, sin, starts], { headSize })[0]!;
+  return bindComposite(CAUSAL_ATTENTION, [query, key, value, cos, sin, starts], {
+    headSize,
+    allowBfloat16: 0,
+  })[0]!;
 }
 
 function expectHeads(name: string, width: Dim, unit: number): void {

@@ -10,7 +10,7 @@ import {
 import { cast, gather, weight } from "../ops.ts";
 import type { Equation, Program, Var } from "../program.ts";
 import { rewriteProgram } from "../rewrite.ts";
-import type { Tracer } from "../trace.ts";
+import { bindComposite, type Tracer } from "../trace.ts";
 import {
   canHold,
   type Form,
@@ -66,7 +66,9 @@ export function applyPrecision(program: Program, choice: PrecisionChoice): Progr
   if (choice === "float32") return program;
   const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
+  if ([...frozen.values()].every(({ path }) => precisionOf(path) === "float32")) return program;
   return rewriteProgram(program, (equation, valueOf) => {
+    if (equation.primitive === "composite") return allowBfloat16(equation, valueOf);
     const place = MATRIX_OPERANDS[equation.primitive];
     const matrix = place === undefined ? undefined : frozen.get(equation.inputs[place]!.id);
     if (matrix === undefined) return undefined;
@@ -75,6 +77,15 @@ export function applyPrecision(program: Program, choice: PrecisionChoice): Progr
     if (equation.primitive === "gather") return [lookUp(matrix, valueOf(equation.inputs[1]!))];
     return multiply(equation, valueOf, { policy, matrix });
   });
+}
+
+/** Attention may use matrix tiles of bfloat16 where the weights beside it are rounded further. */
+function allowBfloat16(
+  { inputs, params }: Extract<Equation, { primitive: "composite" }>,
+  valueOf: (variable: Var) => Tracer,
+): readonly Tracer[] | undefined {
+  if (params.attributes.allowBfloat16 !== 0) return undefined;
+  return bindComposite(params.composite, inputs.map(valueOf), { ...params.attributes, allowBfloat16: 1 });
 }
 
 /** Which operand of a primitive may be a matrix in a form of its own. */
