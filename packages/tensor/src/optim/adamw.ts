@@ -1,10 +1,11 @@
 // AdamW as an init/update pair of pure functions over trees. No schedule, no clipping, no loop.
 
 import type { TensorSpec } from "../composite.ts";
-import { add, cast, constant, div, mul, pow, sqrt, sub } from "../ops.ts";
+import { add, cast, constant, div, mul, pow, sqrt, sub, where } from "../ops.ts";
 import { scalar, Tensor } from "../tensor.ts";
 import { isTensorSpec, isTracer, type Tracer } from "../trace.ts";
 import { flatten, mapTree } from "../tree.ts";
+import { adamwStep, type Rates } from "./adamw-step.ts";
 import { zipTrees } from "./zip.ts";
 
 /** Hyper-parameters; the defaults are PyTorch's, with no weight decay. */
@@ -25,6 +26,14 @@ export interface AdamWState<Leaf> {
   readonly variance: unknown;
 }
 
+/** What a step is told about the gradients as a whole; an optimiser has to obey it. */
+export interface UpdateGuard {
+  /** [] float32: what they are to be multiplied by, such as `clipScale`; 1 by default */
+  readonly scale?: Tracer;
+  /** [] bool: when false, parameters and state stay as they are; true by default */
+  readonly isGood?: Tracer;
+}
+
 /** An optimiser: a state for given parameters, and one step of them. */
 export interface Optimizer {
   /** The state before the first step, on the host. */
@@ -35,6 +44,7 @@ export interface Optimizer {
     state: AdamWState<Tracer>,
     parameters: unknown,
     learningRate: Tracer,
+    guard?: UpdateGuard,
   ): { readonly parameters: unknown; readonly state: AdamWState<Tracer> };
 }
 
@@ -50,54 +60,40 @@ export function adamW(options: AdamWOptions = {}): Optimizer {
       Tensor.zeros(dtype, shape as readonly number[]),
     );
 
-  function updateOne([gradient, mean, variance, parameter]: Quartet, path: string, rates: Rates) {
-    const newMean = add(mul(mean, beta1), mul(gradient, 1 - beta1));
-    const newVariance = add(mul(variance, beta2), mul(mul(gradient, gradient), 1 - beta2));
-    const denominator = add(mul(sqrt(newVariance), rates.inverseDeviation), eps);
-    const decayed = weightDecay === 0 || !decays(path) ? parameter : mul(parameter, rates.decay);
-    return {
-      mean: newMean,
-      variance: newVariance,
-      parameter: sub(decayed, mul(div(newMean, denominator), rates.step)),
-    };
-  }
-
   return {
     init: (parameters) => ({
       step: scalar(0, "float64"),
       mean: zeros(parameters),
       variance: zeros(parameters),
     }),
-    update(gradients, state, parameters, learningRate) {
+    update(gradients, state, parameters, learningRate, guard = {}) {
+      const { scale = constant(1), isGood = constant(1, "bool") } = guard;
       const step = add(state.step, 1);
       const correction = (beta: number) => sub(1, pow(constant(beta, "float64"), step));
       const rate = cast(learningRate, "float64");
       const rates: Rates = {
+        scale,
         step: cast(div(rate, correction(beta1)), "float32"),
         inverseDeviation: cast(div(1, sqrt(correction(beta2))), "float32"),
         decay: cast(sub(1, mul(rate, weightDecay)), "float32"),
+        isGood,
       };
-      const updated = zipTrees([gradients, state.mean, state.variance, parameters], (leaves, path) =>
-        updateOne(leaves as Quartet, path, rates),
-      );
+      const withoutDecay = { ...rates, decay: constant(1) };
+      const trees = [gradients, state.mean, state.variance, parameters];
+      const updated = zipTrees(trees, ([gradient, mean, variance, parameter], path) => {
+        const tensors = { gradient: gradient!, mean: mean!, variance: variance!, parameter: parameter! };
+        return adamwStep(tensors, decays(path) ? rates : withoutDecay, { beta1, beta2, eps });
+      });
       const pick = (name: "mean" | "variance" | "parameter") => {
         let next = 0;
         return mapTree(parameters, isTracer, () => updated[next++]![name]);
       };
       return {
         parameters: pick("parameter"),
-        state: { step, mean: pick("mean"), variance: pick("variance") },
+        state: { step: where(isGood, step, state.step), mean: pick("mean"), variance: pick("variance") },
       };
     },
   };
-}
-
-type Quartet = readonly [gradient: Tracer, mean: Tracer, variance: Tracer, parameter: Tracer];
-
-interface Rates {
-  readonly step: Tracer;
-  readonly inverseDeviation: Tracer;
-  readonly decay: Tracer;
 }
 
 /** The number of elements of a tree of specs. */

@@ -1,9 +1,10 @@
 // One training step as traced programs over resident state: gradient accumulation, and the guarded, clipped update.
 import type { TensorSpec } from "../composite.ts";
 import { valueAndGrad } from "../grad.ts";
-import { add, cast, div, isFinite, where } from "../ops.ts";
+import { isFinite } from "../ops.ts";
 import type { AdamWState, Optimizer } from "../optim/adamw.ts";
-import { clipByNorm, globalNorm } from "../optim/clip.ts";
+import { clipScale, globalNorm } from "../optim/clip.ts";
+import { accumulate } from "../optim/reductions.ts";
 import { zipTrees } from "../optim/zip.ts";
 import type { Program } from "../program.ts";
 import { type HalfDType, saveActivations } from "../saved-activations.ts";
@@ -25,13 +26,6 @@ export type SavedActivations = "float32" | HalfDType;
 
 const scalarSpec = (dtype: TensorSpec["dtype"]) => spec(dtype, []);
 
-/** Both trees leaf by leaf, in the structure of the first. */
-function combine(first: unknown, second: unknown, fn: (a: Tracer, b: Tracer) => Tracer): unknown {
-  const leaves = zipTrees([first, second], ([a, b]) => fn(a!, b!));
-  let next = 0;
-  return mapTree(first, isTracer, () => leaves[next++]!);
-}
-
 /**
  * (parameters, batch, seed, accumulated, isFirst) → { loss, accumulated }: adds a micro-batch's gradient, divided by
  * the number of micro-batches, to the sum; the first one of a step begins a new sum.
@@ -48,10 +42,12 @@ export function traceGradient(
       const { value, gradient } = valueAndGrad((each: unknown) =>
         loss(each as never, data as never, seed as Tracer),
       )(at);
-      const total = combine(accumulated, gradient, (sum, part) =>
-        add(where(isFirst as Tracer, 0, sum), div(part, microBatches)),
+      if (microBatches === 1) return { loss: value, accumulated: gradient };
+      const sums = zipTrees([accumulated, gradient], ([sum, part]) =>
+        accumulate(sum!, part!, isFirst as Tracer, microBatches),
       );
-      return { loss: value, accumulated: total };
+      let next = 0;
+      return { loss: value, accumulated: mapTree(gradient, isTracer, () => sums[next++]!) };
     },
     [parameters, batch, scalarSpec("int64"), parameters, scalarSpec("bool")],
   );
@@ -85,19 +81,13 @@ export function traceUpdate(
   return trace(
     (at, before, accumulated, learningRate) => {
       const gradientNorm = globalNorm(accumulated);
-      const gradients =
-        options.maxGradNorm === undefined
-          ? accumulated
-          : clipByNorm(accumulated, gradientNorm, options.maxGradNorm);
-      const after = optimizer.update(gradients, before as AdamWState<Tracer>, at, learningRate as Tracer);
-      const isGood = isFinite(gradientNorm);
-      const guarded = (next: unknown, old: unknown) =>
-        combine(next, old, (a, b) => where(isGood, a, cast(b, a.dtype)));
-      return {
-        parameters: guarded(after.parameters, at),
-        state: guarded(after.state, before),
-        gradientNorm,
+      const { maxGradNorm } = options;
+      const guard = {
+        isGood: isFinite(gradientNorm),
+        ...(maxGradNorm !== undefined && { scale: clipScale(gradientNorm, maxGradNorm) }),
       };
+      const state = before as AdamWState<Tracer>;
+      return { ...optimizer.update(accumulated, state, at, learningRate as Tracer, guard), gradientNorm };
     },
     [parameters, state, parameters, scalarSpec("float32")],
   );
