@@ -127,8 +127,10 @@ describe("public names", () => {
       vjp
       warmupCosine
       weight
+      weightParts
       weightsFrom
       where
+      withParts
       type AdamWOptions
       type AdamWState
       type AttentionCache
@@ -142,6 +144,7 @@ describe("public names", () => {
       type Dim
       type Equation
       type FloatDType
+      type Form
       type HalfDType
       type KernelStatus
       type LossFunction
@@ -172,6 +175,7 @@ describe("public names", () => {
       type TypedArray
       type TypedArrayOf
       type Var
+      type WeightPart
       type WeightSource"
     `);
   });

@@ -2,6 +2,7 @@
 
 import type { LoraConfig } from "@flacuna/lora";
 import type { LlamaConfig } from "@flacuna/model";
+import type { Precision } from "@flacuna/tensor";
 
 /** How the nano base is made. */
 export interface PretrainRecipe {
@@ -52,6 +53,10 @@ export interface TrainSettings {
    * A longer row costs more attention on a device without native kernels, which compute all of its T × T scores.
    */
   readonly packing?: boolean;
+  /** what the products with the frozen base are computed in; "float32" by default */
+  readonly precision?: Precision;
+  /** whether activations are computed again for the gradient rather than kept; default false */
+  readonly recompute?: boolean;
   readonly saveEvery: number;
 }
 
@@ -153,6 +158,8 @@ const PAPER: Preset = {
     trainFraction: 0.995,
     splitSeed: 0,
     lengthGroupWindow: 1,
+    precision: "bfloat16",
+    recompute: true,
     saveEvery: 1000,
   },
   evaluate: FEW_SHOT,

@@ -100,12 +100,7 @@ export type FineTuneOptions = Pick<
   LossOptions & { readonly config: LlamaConfig };
 
 /** What the output head is computed in: rows of its gradient have one large element, beside which bytes lose the others. */
-const HEAD_PRECISION: Partial<Record<Precision, Precision>> = { int8: "bfloat16" };
-
-const precisionOf =
-  (precision: Precision) =>
-  (path: string): Precision =>
-    path === "lm_head.weight" ? (HEAD_PRECISION[precision] ?? precision) : precision;
+const int8BesideHead = (path: string) => (path === "lm_head.weight" ? "bfloat16" : "int8");
 
 /**
  * A trainer of an adapter over frozen weights. Batches come from `toSupervisedBatch`; the trained tree is the adapter's.
@@ -132,7 +127,7 @@ export async function createAdapterTrainer(
   return createTrainer({
     ...rest,
     weights,
-    precision: precisionOf(precision),
+    precision: precision === "int8" ? int8BesideHead : precision,
     loss: adapterLoss(config, adapter.config, true, lossOptions),
     evaluationLoss: adapterLoss(config, adapter.config, false, lossOptions),
     batch: SUPERVISED_BATCH,

@@ -71,6 +71,8 @@ export function trainAdapter(
       accumulationSteps: train.accumulationSteps,
       maxGradNorm: train.maxGradNorm,
       seed: train.seed,
+      ...(train.precision && { precision: train.precision }),
+      ...(train.recompute && { recompute: train.recompute }),
     });
     const log = join(folder, "log.jsonl");
     await run(trainer, loader, { context, train, totalSteps, log, state: join(folder, "state.safetensors") });

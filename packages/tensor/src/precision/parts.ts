@@ -4,13 +4,16 @@ import { DEPTH_STEP, roundUp } from "../composites/quantize-rows.ts";
 import type { DType } from "../dtype.ts";
 
 /** What the products with frozen weights are computed in. */
-export type Precision = "float32" | "int8" | "int4" | "bfloat16";
+export type Precision = "float32" | "float16" | "bfloat16" | "int8" | "int4";
 
-/** One precision for all frozen weights, or one for each by its path. */
-export type PrecisionChoice = Precision | ((path: string) => Precision);
+/** One precision for all frozen weights; or, on the CPU, one for each by its path. */
+export type PrecisionChoice = Precision | PrecisionByPath;
+
+/** The precision of each frozen weight by its path. */
+export type PrecisionByPath = (path: string) => Exclude<Precision, "float16">;
 
 /** A policy that holds weights in a form of its own. */
-export type Policy = Exclude<Precision, "float32">;
+export type Policy = Exclude<Precision, "float32" | "float16">;
 
 /** A form that weights are held in: a policy's, or "float16" for tables that rows are looked up in. */
 export type Form = Policy | "float16";

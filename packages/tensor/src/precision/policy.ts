@@ -62,7 +62,7 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
  * The program with its products by frozen float32 matrices computed as the policy says, and with the matrices that it
  * only looks rows up in held in float16.
  */
-export function applyPrecision(program: Program, choice: PrecisionChoice): Program {
+export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice, "float16">): Program {
   if (choice === "float32") return program;
   const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
