@@ -1,8 +1,12 @@
 // `pnpm bench NAME [options]`: runs one of the benchmarks.
+import { benchPrecision } from "./precision.ts";
 import { benchTrain } from "./train.ts";
+import { benchSize } from "./train-13b.ts";
 
 const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  precision: benchPrecision,
   train: benchTrain,
+  "train-13b": benchSize,
 };
 
 const [name = "", ...args] = process.argv.slice(2);
