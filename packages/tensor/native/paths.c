@@ -5,7 +5,7 @@
 
 static int always(void) { return 1; }
 
-/* A build leaves out the paths that its compiler is too old for: WITHOUT_AVX2, WITHOUT_AVX512, WITHOUT_AMX. */
+/* A build leaves out paths that its compiler is too old for: WITHOUT_AVX2, WITHOUT_AVX512, WITHOUT_AMX. */
 #if !defined(__x86_64__)
 #define WITHOUT_AVX2
 #define WITHOUT_AVX512
