@@ -8,6 +8,7 @@
 #include "norm.c"
 #include "quantize.c"
 #include "swiglu.c"
+#include "thin.c"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -30,6 +31,9 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .hadamard = hadamard,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
+    .thin_reduce = thin_reduce,
+    .thin_expand = thin_expand,
+    .thin_outer = thin_outer,
     .adamw = adamw,
     .accumulate = accumulate,
     .sum_of_squares = sum_of_squares,

@@ -178,15 +178,14 @@ typedef struct {
 /* reduce: y [rows, thin] = x [rows, wide] * factor^T; expand: y [rows, wide] = x [rows, thin] * factor. */
 typedef struct {
   int64_t rows, wide, thin;
-  int is_transposed;   /* the factor is [wide, thin], not [thin, wide] */
-  const float *factor;
-  const float *x;
+  int is_transposed; /* the factor is [wide, thin], not [thin, wide] */
+  const float *x, *factor;
   float *y;
 } ThinProduct;
 /* y [thin, wide] = x^T * wide_x */
 typedef struct {
   int64_t rows, wide, thin;
-  int is_transposed; /* y is [wide, thin] */
+  int is_transposed;       /* y is [wide, thin] */
   const float *x, *wide_x; /* [rows, thin], [rows, wide] */
   float *y;
 } ThinOuter;

@@ -589,6 +589,49 @@ static void compute_sum_of_squares(Call *call) {
   if (!call->status) active_kernels()->sum_of_squares(&arguments, &call->parallel);
 }
 
+/* The sizes of both products of rows with a thin factor; attribute 0 says that it is [wide, thin]. */
+static ThinProduct read_thin(Call *call, int is_expand, Tensor *x) {
+  *x = input(call, 0);
+  Tensor factor = input(call, 1);
+  int is_transposed = call->attributes[0] != 0;
+  if (factor.rank != 2) fail(call, "thin product: the factor has two axes");
+  int64_t wide = factor.sizes[is_transposed ? 0 : 1], thin = factor.sizes[is_transposed ? 1 : 0];
+  if (width_of(x) != (is_expand ? thin : wide)) fail(call, "thin product: rows of another width");
+  return (ThinProduct){rows_of(x), wide, thin, is_transposed, x->data, factor.data, NULL};
+}
+
+/* (x [..., wide], factor) -> y [..., thin] */
+static void compute_thin_reduce(Call *call) {
+  Tensor x;
+  ThinProduct arguments = read_thin(call, 0, &x);
+  if (call->status) return;
+  arguments.y = output_of_width(call, 0, &x, arguments.thin);
+  if (!call->status) active_kernels()->thin_reduce(&arguments, &call->parallel);
+}
+
+/* (x [..., thin], factor) -> y [..., wide] */
+static void compute_thin_expand(Call *call) {
+  Tensor x;
+  ThinProduct arguments = read_thin(call, 1, &x);
+  if (call->status) return;
+  arguments.y = output_of_width(call, 0, &x, arguments.wide);
+  if (!call->status) active_kernels()->thin_expand(&arguments, &call->parallel);
+}
+
+/* (x [M, thin], wide x [M, wide]) -> x^T times it [thin, wide]; [wide, thin] when attribute 0 says so */
+static void compute_thin_outer(Call *call) {
+  Tensor x = input(call, 0), wide_x = input(call, 1);
+  int is_transposed = call->attributes[0] != 0;
+  if (x.rank != 2 || wide_x.rank != 2) fail(call, "ThinOuter: operands have two axes");
+  if (x.sizes[0] != wide_x.sizes[0]) fail(call, "ThinOuter: operands differ in rows");
+  if (call->status) return;
+  int64_t thin = x.sizes[1], wide = wide_x.sizes[1];
+  int64_t sizes[] = {is_transposed ? wide : thin, is_transposed ? thin : wide};
+  float *y = output(call, 0, sizes, 2);
+  ThinOuter arguments = {wide_x.sizes[0], wide, thin, is_transposed, x.data, wide_x.data, y};
+  if (!call->status) active_kernels()->thin_outer(&arguments, &call->parallel);
+}
+
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -642,6 +685,9 @@ static Operator operators[] = {
      {F32, F32, F32}, {0}, MOMENTS},
     {{0}, "Accumulate", compute_accumulate, {F32, F32, BOOL}, 0, {F32}, {0}, {"divisor"}},
     {{0}, "SumOfSquares", compute_sum_of_squares, {F32}, 0, {F32}, {0}, {0}},
+    {{0}, "ThinReduce", compute_thin_reduce, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
+    {{0}, "ThinExpand", compute_thin_expand, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
+    {{0}, "ThinOuter", compute_thin_outer, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
 };
 #define OPERATOR_COUNT (sizeof operators / sizeof *operators)
 
