@@ -7,6 +7,7 @@ import {
   compile,
   mapTree,
   type Precision,
+  type PrecisionByPath,
   scalar,
   spec,
   Tensor,
@@ -62,7 +63,7 @@ export async function profileStep(options: {
     weights: base.weights,
     threads,
     profilePrefix: prefix,
-    precision: (path) => (isInt8 && path === "lm_head.weight" ? "bfloat16" : precision),
+    precision: isInt8 ? int8ButHeadGradient : precision,
   });
   for (let run = 0; run <= MEASURED_RUNS; run++) {
     const results = await executable.run([adapter.tensors, batch, scalar(0, "int64")]);
@@ -75,6 +76,9 @@ export async function profileStep(options: {
   await executable.dispose();
   return { operators: sumByOperator(await takeProfile(prefix)) };
 }
+
+const int8ButHeadGradient: PrecisionByPath = (path, use) =>
+  path === "lm_head.weight" && use === "transposed" ? "bfloat16" : "int8";
 
 /** One entry of the runtime's profile; those of category "Node" are kernels. */
 export interface ProfileEvent {

@@ -81,12 +81,13 @@ export function weightBytes(config: LlamaConfig, precision: SmallPrecision): num
 /** What a parameter is held as, which is what `createAdapterTrainer` looks for. */
 function partsOf(path: string, shape: readonly number[], precision: SmallPrecision): WeightPart[] {
   if (shape.length === 1) return [{ path, dtype: "float32", shape }];
-  return weightParts(path, formOf(path, precision), shape as readonly [number, number]);
+  const size = shape as readonly [number, number];
+  return formsOf(path, precision).flatMap((form) => weightParts(path, form, size));
 }
 
-function formOf(path: string, precision: SmallPrecision): Form {
-  if (path === "model.embed_tokens.weight") return "float16";
-  return path === "lm_head.weight" && precision === "int8" ? "bfloat16" : precision;
+function formsOf(path: string, precision: SmallPrecision): Form[] {
+  if (path === "model.embed_tokens.weight") return ["float16"];
+  return path === "lm_head.weight" && precision === "int8" ? ["int8", "bfloat16"] : [precision];
 }
 
 /** Parameters in float32, made when they are read: norms of ones, matrices with elements uniform about 0. */

@@ -18,6 +18,7 @@ import {
   mul,
   mulDims,
   type Precision,
+  type PrecisionByPath,
   reshape,
   sum,
   type Tensor,
@@ -99,8 +100,9 @@ export type FineTuneOptions = Pick<
 > &
   LossOptions & { readonly config: LlamaConfig };
 
-/** What the output head is computed in: rows of its gradient have one large element, beside which bytes lose the others. */
-const int8BesideHead = (path: string) => (path === "lm_head.weight" ? "bfloat16" : "int8");
+/** Rows of the output head's gradient have one large element, beside which bytes lose the others. */
+const int8ButHeadGradient: PrecisionByPath = (path, use) =>
+  path === "lm_head.weight" && use === "transposed" ? "bfloat16" : "int8";
 
 /**
  * A trainer of an adapter over frozen weights. Batches come from `toSupervisedBatch`; the trained tree is the adapter's.
@@ -127,7 +129,7 @@ export async function createAdapterTrainer(
   return createTrainer({
     ...rest,
     weights,
-    precision: precision === "int8" ? int8BesideHead : precision,
+    precision: precision === "int8" ? int8ButHeadGradient : precision,
     loss: adapterLoss(config, adapter.config, true, lossOptions),
     evaluationLoss: adapterLoss(config, adapter.config, false, lossOptions),
     batch: SUPERVISED_BATCH,

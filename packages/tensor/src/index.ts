@@ -92,6 +92,7 @@ export { toHalf } from "./precision/half.ts";
 export {
   type Form,
   type Precision,
+  type PrecisionByPath,
   type PrecisionChoice,
   partPath,
   type WeightPart,

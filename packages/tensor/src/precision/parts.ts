@@ -9,8 +9,11 @@ export type Precision = "float32" | "float16" | "bfloat16" | "int8" | "int4";
 /** One precision for all frozen weights; or, on the CPU, one for each by its path. */
 export type PrecisionChoice = Precision | PrecisionByPath;
 
-/** The precision of each frozen weight by its path. */
-export type PrecisionByPath = (path: string) => Exclude<Precision, "float16">;
+/** What a frozen weight is read for: x · Wᵀ, x · W (for the gradient of that), or single rows. */
+export type WeightUse = "linear" | "transposed" | "rows";
+
+/** The precision of each frozen weight by its path and by what it is read for; a weight may be held in several. */
+export type PrecisionByPath = (path: string, use: WeightUse) => Exclude<Precision, "float16">;
 
 /** A policy that holds weights in a form of its own. */
 export type Policy = Exclude<Precision, "float32" | "float16">;

@@ -20,6 +20,7 @@ import {
   type Policy,
   type PrecisionChoice,
   partPath,
+  type WeightUse,
 } from "./parts.ts";
 
 /** A frozen weight [out, in] by its name in the source. */
@@ -66,17 +67,30 @@ export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice
   if (choice === "float32") return program;
   const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
-  if ([...frozen.values()].every(({ path }) => precisionOf(path) === "float32")) return program;
+  if ([...frozen.values()].every(({ path }) => precisionOf(path, "linear") === "float32")) return program;
   return rewriteProgram(program, (equation, valueOf) => {
     if (equation.primitive === "composite") return allowBfloat16(equation, valueOf);
     const place = MATRIX_OPERANDS[equation.primitive];
     const matrix = place === undefined ? undefined : frozen.get(equation.inputs[place]!.id);
-    if (matrix === undefined) return undefined;
-    const policy = precisionOf(matrix.path);
+    const use = useOf(equation);
+    if (matrix === undefined || use === undefined) return undefined;
+    const policy = precisionOf(matrix.path, use);
     if (policy === "float32" || !canHold(policy, matrix)) return undefined;
-    if (equation.primitive === "gather") return [lookUp(matrix, valueOf(equation.inputs[1]!))];
-    return multiply(equation, valueOf, { policy, matrix });
+    const other = valueOf(equation.inputs[1 - place!]!);
+    if (use === "rows") return [cast(gather(partsOf("float16", matrix).rows, other), "float32")];
+    return [PRODUCTS[policy][use](other, matrix)];
   });
+}
+
+/** Which operand of a primitive may be a matrix in a form of its own. */
+const MATRIX_OPERANDS: { readonly [P in Equation["primitive"]]?: number } = { matmul: 1, gather: 0 };
+
+/** What an equation reads that operand for, where a form of its own serves. */
+function useOf(equation: Equation): WeightUse | undefined {
+  if (equation.primitive === "gather") return "rows";
+  if (equation.primitive !== "matmul" || equation.params.transposeA) return undefined;
+  if (equation.inputs[0]!.dtype !== "float32") return undefined;
+  return equation.params.transposeB ? "linear" : "transposed";
 }
 
 /** Attention may use matrix tiles of bfloat16 where the weights beside it are rounded further. */
@@ -86,25 +100,6 @@ function allowBfloat16(
 ): readonly Tracer[] | undefined {
   if (params.attributes.allowBfloat16 !== 0) return undefined;
   return bindComposite(params.composite, inputs.map(valueOf), { ...params.attributes, allowBfloat16: 1 });
-}
-
-/** Which operand of a primitive may be a matrix in a form of its own. */
-const MATRIX_OPERANDS: { readonly [P in Equation["primitive"]]?: number } = { matmul: 1, gather: 0 };
-
-function lookUp(matrix: FrozenMatrix, indices: Tracer): Tracer {
-  return cast(gather(partsOf("float16", matrix).rows, indices), "float32");
-}
-
-function multiply(
-  equation: Equation,
-  valueOf: (variable: Var) => Tracer,
-  { policy, matrix }: { readonly policy: Policy; readonly matrix: FrozenMatrix },
-): Tracer[] | undefined {
-  const x = valueOf(equation.inputs[0]!);
-  if (equation.primitive !== "matmul" || equation.params.transposeA || x.dtype !== "float32")
-    return undefined;
-  const { linear, transposed } = PRODUCTS[policy];
-  return [(equation.params.transposeB ? linear : transposed)(x, matrix)];
 }
 
 /** The float32 weights of two axes, by variable. */
