@@ -155,6 +155,7 @@ describe("public names", () => {
       type OperatorCount
       type Optimizer
       type Precision
+      type PrecisionByPath
       type PrecisionChoice
       type Program
       type ReduceOptions
