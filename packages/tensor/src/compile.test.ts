@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "./compile.ts";
 import { softmax } from "./composites/softmax.ts";
+import { swiglu } from "./composites/swiglu.ts";
 import { add, mod, mul } from "./ops.ts";
+import { kernelStatus, useKernelPath } from "./runtime/kernels.ts";
 import { Value } from "./runtime/value.ts";
 import { dim } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
@@ -14,14 +16,35 @@ const twice = () =>
     { threads: 1 },
   );
 
-describe("Executable.explain()", () => {
+describe("Executable.explain()", async () => {
   it("counts the operators of the program, most frequent first", async () => {
     const program = trace((x) => add(softmax(add(x, 1)), add(x, 2)), [spec("float32", [2, 3])]);
     const executable = await compile(program, { threads: 1 });
     expect(executable.explain()).toEqual([
-      { operator: "Add", count: 3 },
-      { operator: "Softmax", count: 1 },
+      { operator: "Add", count: 3, computedBy: "runtime" },
+      { operator: "Softmax", count: 1, computedBy: "runtime" },
     ]);
+    expect(executable.kernelPath).toBeUndefined();
+    await executable.dispose();
+  });
+
+  const { path } = await kernelStatus();
+  it.skipIf(path === undefined)("tells native operators, and the path they take", async () => {
+    const program = trace(swiglu, [spec("float32", [2, 3]), spec("float32", [2, 3])]);
+    const executable = await compile(program, { threads: 1 });
+    expect(executable.explain()).toEqual([{ operator: "flacuna.Swiglu", count: 1, computedBy: "native" }]);
+    expect(executable.kernelPath).toBe(path);
+    await useKernelPath("portable");
+    expect(executable.kernelPath).toBe("portable");
+    await useKernelPath(path!);
+    await executable.dispose();
+  });
+
+  it("names the runtime's operators where native kernels are not wanted", async () => {
+    const program = trace(swiglu, [spec("float32", [2, 3]), spec("float32", [2, 3])]);
+    const executable = await compile(program, { threads: 1, kernels: false });
+    expect(executable.explain().map(({ computedBy }) => computedBy)).not.toContain("native");
+    expect(executable.kernelPath).toBeUndefined();
     await executable.dispose();
   });
 });

@@ -9,9 +9,11 @@ import { type PrecisionChoice, parsePartPath } from "./precision/parts.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
 import {
+  activeKernelPath,
   createSession,
   type Device,
   declareInitializer,
+  KERNEL_DOMAIN,
   nativeKernels,
   type Session,
 } from "./runtime/session.ts";
@@ -45,10 +47,12 @@ export interface RunOptions {
   readonly into?: ReadonlyMap<string, Value>;
 }
 
-/** A kind of operator and how often it occurs. */
+/** A kind of operator, how often it occurs, and whose code computes it. */
 export interface OperatorCount {
   readonly operator: string;
   readonly count: number;
+  /** by the native kernels of this package, or by ONNX Runtime */
+  readonly computedBy: "native" | "runtime";
 }
 
 const isArgument = (value: unknown): value is Tensor | Value =>
@@ -132,14 +136,20 @@ export class Executable {
     }
   }
 
-  /** Which operators the program became, most frequent first. */
+  /** Which operators the program became and what computes them, most frequent first. */
   explain(): OperatorCount[] {
-    const counts = new Map<string, number>();
+    const counts = new Map<string, OperatorCount>();
     for (const { opType, domain } of this.graph.nodes) {
       const operator = domain === "" ? opType : `${domain}.${opType}`;
-      counts.set(operator, (counts.get(operator) ?? 0) + 1);
+      const count = (counts.get(operator)?.count ?? 0) + 1;
+      counts.set(operator, { operator, count, computedBy: domain === KERNEL_DOMAIN ? "native" : "runtime" });
     }
-    return [...counts].map(([operator, count]) => ({ operator, count })).sort((a, b) => b.count - a.count);
+    return [...counts.values()].sort((a, b) => b.count - a.count);
+  }
+
+  /** The instruction-set path that the program's native operators take now; undefined when it has none. */
+  get kernelPath(): string | undefined {
+    return this.graph.nodes.some(({ domain }) => domain === KERNEL_DOMAIN) ? activeKernelPath() : undefined;
   }
 
   /** Frees the session; runs in progress finish first. */

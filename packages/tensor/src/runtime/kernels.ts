@@ -96,6 +96,9 @@ export async function nativeKernels(): Promise<NativeKernels | undefined> {
   return (await loadOnce()).kernels;
 }
 
+/** The instruction-set path that all native operators of this process take; undefined before there are any. */
+export const activeKernelPath = (): string | undefined => activePath;
+
 /**
  * Whether and how this process uses native kernels. The first call builds them where a C compiler is present (seconds,
  * cached under the user's cache folder by a hash of the sources).

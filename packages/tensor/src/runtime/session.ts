@@ -14,7 +14,7 @@ import { adoptValue, holdValue, type Value } from "./value.ts";
 
 export type { Device } from "./device.ts";
 export { declareInitializer } from "./initializers.ts";
-export { KERNEL_DOMAIN, nativeKernels } from "./kernels.ts";
+export { activeKernelPath, KERNEL_DOMAIN, nativeKernels } from "./kernels.ts";
 export { PrepackedWeights } from "./prepacked-weights.ts";
 
 /** What `createSession` needs beside the model. */
