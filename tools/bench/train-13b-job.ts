@@ -1,19 +1,19 @@
 // What `pnpm bench train-13b` asks of its worker processes, and what these answer.
+import type { LlamaConfig } from "@flacuna/model";
 import type { OperatorTime } from "./profile-step.ts";
-import type { ShapeName } from "./train-13b-shapes.ts";
 import type { SmallPrecision } from "./train-13b-weights.ts";
 
 /** One model, one shape of batch. */
 export interface SizeCase {
-  readonly shape: ShapeName;
-  /** of the shape's layers, the first so many */
-  readonly layers: number;
+  readonly config: LlamaConfig;
   readonly precision: SmallPrecision;
   readonly batchSize: number;
   readonly length: number;
 }
 
+/** What a worker does, in JSON its argument. */
 export interface SizeJob extends SizeCase {
+  /** where the weights were written to */
   readonly folder: string;
   readonly threads: number;
   /** measured steps, after one that is not */
@@ -24,7 +24,7 @@ export interface SizeJob extends SizeCase {
   readonly profilePrefix?: string;
 }
 
-/** Bytes are of the whole process: weights, activations, the runtime, Node.js. */
+/** What a worker measured. Bytes are of its whole process: weights, activations, the runtime, Node.js. */
 export interface SizeMeasurement {
   /** resident when the trainer was ready */
   readonly readyBytes: number;
@@ -38,6 +38,7 @@ export interface SizeMeasurement {
   readonly losses: readonly number[];
 }
 
+/** Where the time of one loss and its gradient went. */
 export interface SizeProfile {
   readonly operators: readonly OperatorTime[];
 }

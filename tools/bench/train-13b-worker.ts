@@ -6,14 +6,13 @@ import { llamaParameterShapes } from "@flacuna/model";
 import { adamW, constantSchedule } from "@flacuna/tensor";
 import { profileStep } from "./profile-step.ts";
 import type { SizeJob, SizeMeasurement, SizeProfile } from "./train-13b-job.ts";
-import { SHAPES } from "./train-13b-shapes.ts";
 import { readRandomWeights } from "./train-13b-weights.ts";
 
 /** One position in so many is labelled, the last ones of each row: instructions are longer than their answers. */
 const TOKENS_PER_LABEL = 4;
 
 const job = JSON.parse(process.argv[2]!) as SizeJob;
-const config = { ...SHAPES[job.shape], numHiddenLayers: job.layers };
+const { config } = job;
 const weights = await readRandomWeights(job.folder, config);
 const lora = { targetModules: ["q_proj", "v_proj"], rank: 8, alpha: 16, dropout: 0 };
 const adapter = createAdapter(llamaParameterShapes(config), lora, { seed: 1 });

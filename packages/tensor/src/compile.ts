@@ -158,8 +158,8 @@ export class Executable {
   }
 }
 
-/** Parts of weights from this size on are inputs: binding them takes less than a thousandth of the time to read them. */
-const BOUND_BYTES = 2 ** 22;
+/** Parts of weights from this size on are inputs: to read them takes far longer than to bind them. */
+const BOUND_BYTES = 2 ** 20;
 
 /**
  * Declares weights as initializers, but the large parts that only native kernels read as inputs. The runtime copies every
