@@ -6,6 +6,7 @@
 #include "linear-int8.c"
 #include "linear-panels.c"
 #include "norm.c"
+#include "product.c"
 #include "quantize.c"
 #include "swiglu.c"
 #include "thin.c"
@@ -34,6 +35,7 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .thin_reduce = thin_reduce,
     .thin_expand = thin_expand,
     .thin_outer = thin_outer,
+    .product = product,
     .adamw = adamw,
     .accumulate = accumulate,
     .sum_of_squares = sum_of_squares,

@@ -144,6 +144,17 @@ typedef struct {
   float *d_logits; /* may be logits */
 } CrossEntropyGrad;
 
+/* ---- product.c ------------------------------------------------------------------------------------------------------ */
+
+/* y = a * b */
+typedef struct {
+  int64_t rows, depth, columns;
+  int transpose_a, transpose_b;
+  const float *a; /* [rows, depth], transposed [depth, rows] */
+  const float *b; /* [depth, columns], transposed [columns, depth] */
+  float *y;       /* [rows, columns] */
+} Product;
+
 /* ---- adamw.c -------------------------------------------------------------------------------------------------------- */
 
 /* With g' = g * scale:
@@ -211,6 +222,7 @@ typedef struct {
   void (*thin_reduce)(const ThinProduct *, const Parallel *);
   void (*thin_expand)(const ThinProduct *, const Parallel *);
   void (*thin_outer)(const ThinOuter *, const Parallel *);
+  void (*product)(const Product *, const Parallel *);
   void (*adamw)(const AdamW *, const Parallel *);
   void (*accumulate)(const Accumulate *, const Parallel *);
   void (*sum_of_squares)(const SumOfSquares *, const Parallel *);

@@ -523,6 +523,31 @@ static void compute_cross_entropy_grad(Call *call) {
   if (!call->status) active_kernels()->cross_entropy_grad(&arguments, &call->parallel);
 }
 
+/* (a [..., depth] or transposed [depth, rows], b [depth, columns] or transposed) -> y [..., columns] */
+static void compute_product(Call *call) {
+  int transpose_a = call->attributes[0] != 0, transpose_b = call->attributes[1] != 0;
+  Tensor a = input(call, 0), b = input(call, 1);
+  if (b.rank != 2 || (transpose_a && a.rank != 2)) fail(call, "Product: an operand has not two axes");
+  if (call->status) return;
+  int64_t depth = b.sizes[transpose_b ? 1 : 0], columns = b.sizes[transpose_b ? 0 : 1];
+  if ((transpose_a ? a.sizes[0] : width_of(&a)) != depth) return fail(call, "Product: operands differ in depth");
+  Tensor y = a;
+  if (transpose_a) y.sizes[0] = a.sizes[1];
+  y.sizes[y.rank - 1] = columns;
+  Product arguments = {
+      .rows = 1,
+      .depth = depth,
+      .columns = columns,
+      .transpose_a = transpose_a,
+      .transpose_b = transpose_b,
+      .a = a.data,
+      .b = b.data,
+      .y = output_like(call, 0, &y),
+  };
+  for (size_t axis = 0; axis + 1 < y.rank; axis++) arguments.rows *= y.sizes[axis];
+  if (!call->status) active_kernels()->product(&arguments, &call->parallel);
+}
+
 static float scalar_of(Call *call, size_t index) {
   Tensor tensor = input(call, index);
   expect_elements(call, &tensor, 1, "AdamW: a rate is not a scalar");
@@ -667,7 +692,8 @@ static Operator operators[] = {
     {{0}, "Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
      {F32}, SIZES, {0}},
-    {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0, {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
+    {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0,
+     {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
      {F32, F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "RmsNorm", compute_rms_norm, {F32, F32}, 0, {F32, F32}, {0}, {"epsilon"}},
@@ -681,6 +707,7 @@ static Operator operators[] = {
     {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
     {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
     {{0}, "CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
+    {{0}, "Product", compute_product, {F32, F32}, 0, {F32}, {"transpose_a", "transpose_b"}, {0}},
     {{0}, "AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0,
      {F32, F32, F32}, {0}, MOMENTS},
     {{0}, "Accumulate", compute_accumulate, {F32, F32, BOOL}, 0, {F32}, {0}, {"divisor"}},

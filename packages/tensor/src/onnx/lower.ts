@@ -56,7 +56,7 @@ export function lower(
   );
   const inputNames = program.inputs.map(({ path, variable }) => lowering.setName(variable, `in:${path}`));
   const named = weightsOf(program);
-  for (const { path, variable } of named) lowering.setName(variable, path);
+  for (const { path, variable } of named) lowering.setWeight(variable, path);
   const outputNames = program.outputs.map(({ path }) => `out:${path}`);
   const produced = new Set(
     program.equations.filter(({ primitive }) => primitive !== "weight").flatMap(({ outputs }) => outputs),

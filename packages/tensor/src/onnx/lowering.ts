@@ -22,6 +22,7 @@ export class Lowering {
   private readonly sizes = new Map<string, string>();
   private readonly constantNames = new Map<string, string>();
   private readonly sources: ReadonlyMap<string, { readonly input: Operand; readonly axis: number }>;
+  private readonly weights = new Set<string>();
   private nextName = 0;
 
   /** Whether native kernels may be emitted. */
@@ -49,6 +50,16 @@ export class Lowering {
   setName(variable: Var, name: string): string {
     this.names.set(variable, name);
     return name;
+  }
+
+  /** Names a frozen weight by its path. */
+  setWeight(variable: Var, path: string): void {
+    this.weights.add(this.setName(variable, path));
+  }
+
+  /** Whether the variable is a frozen weight. */
+  isWeight(variable: Var): boolean {
+    return this.weights.has(this.names.get(variable) ?? "");
   }
 
   /** Whether the variable has been given a name. */

@@ -3,6 +3,7 @@ import { DTYPES, type DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import type { Lowering } from "../onnx/lowering.ts";
 import { lowerThinMatmul } from "../onnx/thin-matmul.ts";
+import { lowerWideMatmul } from "../onnx/wide-matmul.ts";
 import type { PrimitiveName } from "../primitive.ts";
 import type { Equation, Var } from "../program.ts";
 import { expandComposite } from "../trace.ts";
@@ -22,6 +23,7 @@ const isInteger = (dtype: DType): boolean => DTYPES[dtype].kind === "integer";
 /** The runtime multiplies float32 (and 16-bit on CUDA) with transposed operands; other dtypes transpose first. */
 const lowerMatmul: Rule<"matmul"> = (lowering, equation) => {
   if (lowerThinMatmul(lowering, equation)) return;
+  if (lowerWideMatmul(lowering, equation)) return;
   const { inputs, outputs, params } = equation;
   const { transposeA, transposeB } = params;
   if (!transposeA && !transposeB) return lowering.emit("MatMul", inputs, outputs);
