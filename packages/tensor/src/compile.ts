@@ -6,6 +6,7 @@ import { mayWriteOver } from "./in-place.ts";
 import { type DeclareWeight, lower, type OnnxGraph } from "./onnx/lower.ts";
 import { inPrecision } from "./precision/in-precision.ts";
 import { type PrecisionChoice, parsePartPath } from "./precision/parts.ts";
+import { besideStoredBlocks } from "./precision/stored-blocks.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
 import {
@@ -183,7 +184,8 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   const { device = "cpu", precision = "float32" } = options;
   const weights = withParts(options.weights ?? weightsFrom(new Map()));
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
-  const rewritten = inPrecision(program, precision, device);
+  const choice = device === "cpu" ? besideStoredBlocks(program, precision, weights) : precision;
+  const rewritten = inPrecision(program, choice, device);
   const computed = kernels === undefined ? rewritten : fuse(rewritten);
   const graph = lower(computed, kernels === undefined ? declareInitializer : declareForKernels, {
     hasNativeKernels: kernels !== undefined,
