@@ -45,15 +45,21 @@ export async function writeRandomWeights(
   for (const name of new Set(shapes.map(([path]) => fileOf(path)))) {
     const parameters = shapes.filter(([path]) => fileOf(path) === name);
     const target = join(folder, name);
-    if (existsSync(target)) continue;
+    const parts = parameters.flatMap(([path, shape]) => partsOf(path, shape, precision));
+    if (await holdsAll(target, parts)) continue;
     log(`writing ${target}`);
     const source = withParts(randomWeights(new Map(parameters)));
-    const parts = parameters.flatMap(([path, shape]) => partsOf(path, shape, precision));
     await writeSafetensors(
       target,
       parts.map(({ path, ...part }) => ({ name: path, ...part, read: () => source.get(path)!.read() })),
     );
   }
+}
+
+async function holdsAll(path: string, parts: readonly WeightPart[]): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  const { tensors } = await readSafetensors(path);
+  return parts.every((part) => tensors.get(part.path)?.shape.join() === part.shape.join());
 }
 
 /** The weights that were written for a model, read when they are asked for; nothing is kept. */
