@@ -1,11 +1,11 @@
-/* Products in which one size is small, as it is for the factors of a low-rank update: each goes through its one wide
-   array once. The order of every sum is fixed by the sizes alone. */
+/* Products in which one size is small, as it is for the factors of a low-rank update: each goes through its
+   one wide array once. The order of every sum is fixed by the sizes alone. */
 #include "kernels.h"
 #include "row-blocks.h"
 #include "scratch.h"
 #include "vector.h"
 
-/* Columns of the wide array that are done for all rows of a piece before the next: the factor's are in cache by then. */
+/* Columns of the wide array that are done for all rows of a piece at a time: the factor's stay in cache. */
 #define THIN_STRETCH 1024
 
 static inline int64_t thin_least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -17,7 +17,7 @@ static inline void thin_for_rows(const Parallel *parallel, Task task, const Thin
   parallel_for(parallel, task, (p->rows + step - 1) / step, &blocks);
 }
 
-/* ---- the factor, with the wide axis last ----------------------------------------------------------------------------- */
+/* ---- the factor, with the wide axis last --------------------------------------------------------------- */
 
 typedef struct {
   const float *from; /* [wide, thin] */
@@ -40,7 +40,7 @@ static const float *thin_factor(const ThinProduct *p, const Parallel *parallel) 
   return transpose.to;
 }
 
-/* ---- reduce: y [rows, thin] = x [rows, wide] * factor^T -------------------------------------------------------------- */
+/* ---- reduce: y [rows, thin] = x [rows, wide] * factor^T ------------------------------------------------ */
 
 #define REDUCE_ROWS (LANES == 16 ? 4 : 2)
 #define REDUCE_COLUMNS 4
@@ -54,7 +54,8 @@ static inline Floats thin_lane_sums(const Floats x[LANES]) {
     __m512 a = (__m512)x[4 * i], b = (__m512)x[4 * i + 1], c = (__m512)x[4 * i + 2], d = (__m512)x[4 * i + 3];
     __m512d ab = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
     __m512d cd = _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d)));
-    quarter[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)), _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
+    quarter[i] = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd)),
+                               _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd)));
   }
   __m512 half[2];
   for (int i = 0; i < 2; i++)
@@ -121,7 +122,8 @@ static void reduce_piece(void *argument, size_t index) {
   const RowBlocks *blocks = argument;
   const ThinProduct *p = blocks->arguments;
   for (int64_t start = 0; start < p->wide; start += THIN_STRETCH)
-    reduce_rows(p, first_row(blocks, index), end_row(blocks, index), start, thin_least(p->wide - start, THIN_STRETCH));
+    reduce_rows(p, first_row(blocks, index), end_row(blocks, index), start,
+                thin_least(p->wide - start, THIN_STRETCH));
 }
 
 static void thin_reduce(const ThinProduct *given, const Parallel *parallel) {
@@ -130,7 +132,7 @@ static void thin_reduce(const ThinProduct *given, const Parallel *parallel) {
   thin_for_rows(parallel, reduce_piece, &p);
 }
 
-/* ---- expand: y [rows, wide] = x [rows, thin] * factor ---------------------------------------------------------------- */
+/* ---- expand: y [rows, wide] = x [rows, thin] * factor -------------------------------------------------- */
 
 #define EXPAND_ROWS 4
 #define EXPAND_VECTORS (LANES == 16 ? 4 : 2)
@@ -144,7 +146,8 @@ static inline void expand_tile(const ThinProduct *p, int64_t row, int64_t end, i
   const float *factor = p->factor + column;
   for (int64_t j = 0; j < p->thin; j++, factor += p->wide) {
     Floats values[EXPAND_VECTORS];
-    for (int v = 0; v < vectors; v++) values[v] = load_first(factor + v * LANES, v + 1 == vectors ? last : LANES);
+    for (int v = 0; v < vectors; v++)
+      values[v] = load_first(factor + v * LANES, v + 1 == vectors ? last : LANES);
     for (int i = 0; i < EXPAND_ROWS; i++)
       for (int v = 0; v < vectors; v++) y[i][v] += splat(x[i][j]) * values[v];
   }
@@ -163,7 +166,8 @@ static void expand_piece(void *argument, size_t index) {
       int64_t column = start;
       for (; column + EXPAND_VECTORS * LANES <= stop; column += EXPAND_VECTORS * LANES)
         expand_tile(p, row, end, column, EXPAND_VECTORS, LANES);
-      for (; column < stop; column += LANES) expand_tile(p, row, end, column, 1, thin_least(stop - column, LANES));
+      for (; column < stop; column += LANES)
+        expand_tile(p, row, end, column, 1, thin_least(stop - column, LANES));
     }
   }
 }
@@ -174,18 +178,20 @@ static void thin_expand(const ThinProduct *given, const Parallel *parallel) {
   thin_for_rows(parallel, expand_piece, &p);
 }
 
-/* ---- outer: y [thin, wide] = x [rows, thin]^T * wide_x [rows, wide] -------------------------------------------------- */
+/* ---- outer: y [thin, wide] = x [rows, thin]^T * wide_x [rows, wide] ------------------------------------ */
 
-/* A piece is a strip of columns and a range of rows. Its sums lie in a buffer [thin, strip]; whoever finishes the last
+/* A piece is a strip of columns and a range of rows, with a buffer for its sums; whoever finishes the last
    piece of a strip adds up the strip's buffers. */
-#define OUTER_STRIP 384
+#define OUTER_STRIP 1024
 #define OUTER_LEAST_ROWS 64
-#define OUTER_PIECES 12
-/* Rows that a strip is read from the nearest cache for, once per tile of sums. */
+#define OUTER_PIECES 8
+/* Rows that are multiplied for one tile of sums after the other; meanwhile, the next rows are fetched. */
 #define OUTER_ROWS 16
 #define OUTER_COLUMNS (LANES == 16 ? 8 : 4)
 #define OUTER_VECTORS 2
 #define OUTER_WIDTH (OUTER_VECTORS * LANES)
+/* Values in a line of the cache. */
+#define OUTER_LINE 16
 
 typedef struct {
   const ThinOuter *product;
@@ -222,6 +228,8 @@ static inline void outer_tile(const float *thin, int64_t thin_stride, const floa
     for (int v = 0; v < OUTER_VECTORS; v++) tile[j][v] = load(sums + j * stride + v * LANES);
   for (int64_t row = 0; row < rows; row++, thin += thin_stride, wide += wide_stride) {
     Floats values[OUTER_VECTORS];
+    for (int ahead = 0; ahead < OUTER_WIDTH; ahead += OUTER_LINE)
+      __builtin_prefetch(wide + OUTER_ROWS * wide_stride + ahead, 0, 2);
     for (int v = 0; v < OUTER_VECTORS; v++) values[v] = outer_load(wide + v * LANES, width - v * LANES);
     for (int j = 0; j < OUTER_COLUMNS; j++)
       for (int v = 0; v < OUTER_VECTORS; v++) tile[j][v] += splat(thin[j]) * values[v];
@@ -238,8 +246,8 @@ static void outer_pad(const ThinOuter *p, int64_t row, int64_t rows, int64_t col
 }
 
 /* Adds the products of a few rows to a strip's sums. */
-static void outer_rows(const ThinOuter *p, int64_t row, int64_t rows, int64_t start, int64_t width, float *sums,
-                       int64_t stride) {
+static void outer_rows(const ThinOuter *p, int64_t row, int64_t rows, int64_t start, int64_t width,
+                       float *sums, int64_t stride) {
   float padded[OUTER_ROWS * OUTER_COLUMNS];
   const float *wide = p->wide_x + row * p->wide + start;
   for (int64_t column = 0; column < p->thin; column += OUTER_COLUMNS, sums += OUTER_COLUMNS * stride) {
@@ -261,7 +269,8 @@ static void outer_rows(const ThinOuter *p, int64_t row, int64_t rows, int64_t st
 static void outer_finish(const OuterPlan *plan, int64_t start, int64_t width, float *sums) {
   const ThinOuter *p = plan->product;
   for (int64_t range = 1; range < plan->ranges; range++)
-    for (int64_t i = 0; i < plan->buffer; i += LANES) store(sums + i, load(sums + i) + load(sums + range * plan->buffer + i));
+    for (int64_t i = 0; i < plan->buffer; i += LANES)
+      store(sums + i, load(sums + i) + load(sums + range * plan->buffer + i));
   for (int64_t j = 0; j < p->thin && !p->is_transposed; j++)
     memcpy(p->y + j * p->wide + start, sums + j * plan->strip, width * sizeof *sums);
   for (int64_t i = 0; i < width && p->is_transposed; i++)
@@ -273,7 +282,8 @@ static void outer_piece(void *argument, size_t index) {
   const ThinOuter *p = plan->product;
   int64_t strip = (int64_t)index % plan->strips, range = (int64_t)index / plan->strips;
   int64_t start = strip * plan->strip, width = thin_least(plan->strip, p->wide - start);
-  float *strip_sums = plan->sums + strip * plan->ranges * plan->buffer, *sums = strip_sums + range * plan->buffer;
+  float *strip_sums = plan->sums + strip * plan->ranges * plan->buffer;
+  float *sums = strip_sums + range * plan->buffer;
   memset(sums, 0, plan->buffer * sizeof *sums);
   int64_t end = thin_least((range + 1) * plan->range, p->rows);
   for (int64_t row = range * plan->range; row < end; row += OUTER_ROWS)

@@ -6,7 +6,7 @@ typedef struct {
   int is_transposed;
 } Shape;
 
-/* One of the three products, as a test sees it: y [y_rows, y_columns] = sum over `depth` of a(i, k) * b(k, j). */
+/* A product as its definition: y [y_rows, y_columns] = sum over `depth` of a(i, k) * b(k, j). */
 typedef struct {
   const char *name;
   int64_t y_rows, y_columns, depth;
@@ -27,8 +27,9 @@ static double *expect(const Definition *d, double *size) {
   return y;
 }
 
-/* What a kernel made of the operands, in the same place twice: garbage from the first must not show in the second. */
-static void compare(const Kernels *kernels, Shape shape, const Definition *d, const float *one, const float *two) {
+/* What a kernel made of the operands with one thread and with two. */
+static void compare(const Kernels *kernels, Shape shape, const Definition *d, const float *one,
+                    const float *two) {
   int64_t count = d->y_rows * d->y_columns;
   double size = 0, *expected = expect(d, &size);
   double error = relative_error(one, expected, count);
@@ -45,17 +46,19 @@ static float *filled(int64_t count) {
   return x;
 }
 
+typedef void (*RunProduct)(const ThinProduct *, const Parallel *);
+
 static void check_product(const Kernels *kernels, Shape s, int is_expand) {
   int64_t x_width = is_expand ? s.thin : s.wide, y_width = is_expand ? s.wide : s.thin;
   float *x = random_floats(s.rows * x_width, 1), *factor = random_floats(s.thin * s.wide, 1);
   float *one = filled(s.rows * y_width), *two = filled(s.rows * y_width);
-  void (*run)(const ThinProduct *, const Parallel *) = is_expand ? kernels->thin_expand : kernels->thin_reduce;
+  RunProduct run = is_expand ? kernels->thin_expand : kernels->thin_reduce;
   run(&(ThinProduct){s.rows, s.wide, s.thin, s.is_transposed, x, factor, one}, &SERIAL);
   run(&(ThinProduct){s.rows, s.wide, s.thin, s.is_transposed, x, factor, two}, &TWO_THREADS);
   int64_t along_wide = s.is_transposed ? s.thin : 1, along_thin = s.is_transposed ? 1 : s.wide;
-  Definition definition = {
-      is_expand ? "thin_expand" : "thin_reduce", s.rows,     y_width, x_width, x, factor, x_width, 1,
-      is_expand ? along_thin : along_wide,       is_expand ? along_wide : along_thin};
+  Definition definition = {"thin_reduce", s.rows, y_width, x_width, x,
+                           factor, x_width, 1, along_wide, along_thin};
+  if (is_expand) definition.name = "thin_expand", definition.b_step = along_thin, definition.b_column = along_wide;
   compare(kernels, s, &definition, one, two);
   free(x), free(factor), free(one), free(two);
 }
@@ -80,7 +83,7 @@ static void check_shape(const Kernels *kernels, Shape shape) {
   }
 }
 
-/* Infinity times zero is not a number, in its row, or everywhere for a sum over rows; other rows do not notice. */
+/* Infinity times zero is not a number where it takes part, in no sum is it left out; others do not notice. */
 static void check_not_finite(const Kernels *kernels) {
   enum { ROWS = 5, WIDE = 71, THIN = 3, BAD = 2 };
   float wide[ROWS * WIDE] = {0}, thin[ROWS * THIN] = {0}, factor[THIN * WIDE] = {0};
@@ -124,9 +127,10 @@ static void bench(const Kernels *kernels, Shape s) {
                {s.rows, s.wide, s.thin, s.is_transposed, wide, factor, y},
                {s.rows, s.wide, s.thin, s.is_transposed, thin, factor, y},
                {s.rows, s.wide, s.thin, s.is_transposed, thin, wide, y}};
-    printf("%-9s [%ld, %ld] of %ld, transposed %d, two threads: reduce %.0f us, expand %.0f us, outer %.0f us\n",
-           kernels->path, (long)s.rows, (long)s.wide, (long)s.thin, s.is_transposed,
-           best_time(&b, bench_reduce) * 1e6, best_time(&b, bench_expand) * 1e6, best_time(&b, bench_outer) * 1e6);
+    printf("%-9s [%ld, %ld] of %ld, transposed %d, two threads:", kernels->path, (long)s.rows, (long)s.wide,
+           (long)s.thin, s.is_transposed);
+    printf(" reduce %.0f us, expand %.0f us, outer %.0f us\n", best_time(&b, bench_reduce) * 1e6,
+           best_time(&b, bench_expand) * 1e6, best_time(&b, bench_outer) * 1e6);
   }
   free(wide), free(thin), free(factor), free(y);
 }
@@ -140,8 +144,9 @@ int main(int count, char **arguments) {
       for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) bench(usable[path], benches[i]);
     return 0;
   }
-  const Shape shapes[] = {{0, 64, 4, 0},   {1, 1, 1, 0},    {7, 576, 8, 0},   {1023, 192, 8, 0}, {130, 1088, 9, 0},
-                          {3, 2049, 3, 0}, {64, 65, 40, 0}, {500, 385, 5, 0}, {33, 13, 32, 0}};
+  const Shape shapes[] = {{0, 64, 4, 0},     {1, 1, 1, 0},    {7, 576, 8, 0},  {1023, 192, 8, 0},
+                          {130, 1088, 9, 0}, {3, 2049, 3, 0}, {64, 65, 40, 0}, {500, 385, 5, 0},
+                          {33, 13, 32, 0}};
   for (int path = 0; path < paths; path++) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(usable[path], shapes[i]);
     for (int64_t thin = 1; thin <= 32; thin++)
