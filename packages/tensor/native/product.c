@@ -30,7 +30,7 @@ typedef struct {
   int64_t start, depth;   /* of the block */
   int64_t slice;          /* the block's depth is taken in slices of this */
   int64_t task_columns;
-  float *tiles; /* the block of a: [rows / PRODUCT_ROWS][depth][PRODUCT_ROWS], and LANES more */
+  float *tiles; /* the block of a: [rows / PRODUCT_ROWS][depth][PRODUCT_ROWS] */
 } ProductWork;
 
 /* Swaps rows and columns. Each round interleaves the first half of the rows with the second. */
@@ -68,16 +68,41 @@ static void product_copy(const float *from, int64_t stride, int64_t count, int64
   for (int64_t d = 0; d < depth; d++) store(to + d * step, load_first(from + d * stride, count));
 }
 
-/* One tile of the block of a. Its last store may run into the next tile's memory: through a buffer. */
+/* Tiles that one task lays out: neighbours read the same cache lines of a transposed operand. */
+#define PRODUCT_GROUP 4
+
+/* Tiles of rows `row` to `stop` from a transposed operand. What a load takes too much is some other value of it, which the
+   next store covers or which stays in a row that is not there. */
+static void product_copy_tiles(const ProductWork *work, int64_t row, int64_t stop) {
+  const Product *p = work->product;
+  for (int64_t d = 0; d < work->depth; d++)
+    for (int64_t first = row; first < stop; first += PRODUCT_ROWS) {
+      int64_t at = (work->start + d) * p->rows + work->row + first;
+      float *to = work->tiles + first * work->depth + d * PRODUCT_ROWS;
+      Floats values = load_first(p->a + at, product_min(LANES, p->rows * p->depth - at));
+      if (d + 1 < work->depth) store(to, values);
+      else memcpy(to, &values, PRODUCT_ROWS * sizeof *to);
+    }
+}
+
+/* One tile from an operand as it is. */
+static void product_gather_tile(const ProductWork *work, int64_t row) {
+  const Product *p = work->product;
+  int64_t count = product_min(work->rows - row, PRODUCT_ROWS), last = work->depth - 1;
+  const float *from = p->a + (work->row + row) * p->depth + work->start;
+  float *tile = work->tiles + row * work->depth;
+  product_gather(from, p->depth, count, last, PRODUCT_ROWS, tile);
+  for (int64_t r = 0; r < PRODUCT_ROWS; r++)
+    tile[last * PRODUCT_ROWS + r] = r < count ? from[r * p->depth + last] : 0.0f;
+}
+
+/* A few tiles of the block of a. No store runs into the next tile: another task may have written it. */
 static void product_lay_out(void *argument, size_t index) {
   const ProductWork *work = argument;
-  const Product *p = work->product;
-  int64_t row = work->row + (int64_t)index * PRODUCT_ROWS, depth = work->depth;
-  int64_t count = product_min(work->row + work->rows - row, PRODUCT_ROWS);
-  float *tile = scratch(1, (size_t)(depth * PRODUCT_ROWS + LANES) * sizeof *tile);
-  if (p->transpose_a) product_copy(p->a + work->start * p->rows + row, p->rows, count, depth, PRODUCT_ROWS, tile);
-  else product_gather(p->a + row * p->depth + work->start, p->depth, count, depth, PRODUCT_ROWS, tile);
-  memcpy(work->tiles + (int64_t)index * depth * PRODUCT_ROWS, tile, (size_t)(depth * PRODUCT_ROWS) * sizeof *tile);
+  int64_t row = (int64_t)index * PRODUCT_GROUP * PRODUCT_ROWS;
+  int64_t stop = product_min(row + PRODUCT_GROUP * PRODUCT_ROWS, work->rows);
+  if (work->product->transpose_a) return product_copy_tiles(work, row, stop);
+  for (; row < stop; row += PRODUCT_ROWS) product_gather_tile(work, row);
 }
 
 /* A slice of `columns` columns of b: [depth][PRODUCT_COLUMNS]. */
@@ -160,7 +185,7 @@ static void product_block(ProductWork *work, const Parallel *parallel) {
   int64_t slices = (work->depth + PRODUCT_SLICE - 1) / PRODUCT_SLICE;
   work->slice = (work->depth + slices - 1) / slices;
   work->tiles = scratch(0, (size_t)(tiles * PRODUCT_ROWS * work->depth) * sizeof *work->tiles);
-  parallel_for(parallel, product_lay_out, tiles, work);
+  parallel_for(parallel, product_lay_out, (tiles + PRODUCT_GROUP - 1) / PRODUCT_GROUP, work);
   parallel_for(parallel, product_task, (work->product->columns + work->task_columns - 1) / work->task_columns, work);
 }
 
