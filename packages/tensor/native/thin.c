@@ -8,6 +8,9 @@
 /* Columns of the wide array that are done for all rows of a piece at a time: the factor's stay in cache. */
 #define THIN_STRETCH 1024
 
+/* Values in a line of the cache. */
+#define THIN_LINE 16
+
 static inline int64_t thin_least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* Pieces of rows; whole tiles, and enough of them to find the factor in cache. */
@@ -144,6 +147,9 @@ static inline void expand_tile(const ThinProduct *p, int64_t row, int64_t end, i
   const float *x[EXPAND_ROWS];
   for (int i = 0; i < EXPAND_ROWS; i++) x[i] = p->x + thin_least(row + i, end - 1) * p->thin;
   const float *factor = p->factor + column;
+  for (int i = 0; i < EXPAND_ROWS; i++) /* the same part of the next rows is fetched to be written */
+    for (int ahead = 0; ahead < vectors * LANES; ahead += THIN_LINE)
+      __builtin_prefetch(p->y + (row + EXPAND_ROWS + i) * p->wide + column + ahead, 1);
   for (int64_t j = 0; j < p->thin; j++, factor += p->wide) {
     Floats values[EXPAND_VECTORS];
     for (int v = 0; v < vectors; v++)
@@ -190,8 +196,6 @@ static void thin_expand(const ThinProduct *given, const Parallel *parallel) {
 #define OUTER_COLUMNS (LANES == 16 ? 8 : 4)
 #define OUTER_VECTORS 2
 #define OUTER_WIDTH (OUTER_VECTORS * LANES)
-/* Values in a line of the cache. */
-#define OUTER_LINE 16
 
 typedef struct {
   const ThinOuter *product;
@@ -228,7 +232,7 @@ static inline void outer_tile(const float *thin, int64_t thin_stride, const floa
     for (int v = 0; v < OUTER_VECTORS; v++) tile[j][v] = load(sums + j * stride + v * LANES);
   for (int64_t row = 0; row < rows; row++, thin += thin_stride, wide += wide_stride) {
     Floats values[OUTER_VECTORS];
-    for (int ahead = 0; ahead < OUTER_WIDTH; ahead += OUTER_LINE)
+    for (int ahead = 0; ahead < OUTER_WIDTH; ahead += THIN_LINE)
       __builtin_prefetch(wide + OUTER_ROWS * wide_stride + ahead, 0, 2);
     for (int v = 0; v < OUTER_VECTORS; v++) values[v] = outer_load(wide + v * LANES, width - v * LANES);
     for (int j = 0; j < OUTER_COLUMNS; j++)

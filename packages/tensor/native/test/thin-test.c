@@ -58,7 +58,8 @@ static void check_product(const Kernels *kernels, Shape s, int is_expand) {
   int64_t along_wide = s.is_transposed ? s.thin : 1, along_thin = s.is_transposed ? 1 : s.wide;
   Definition definition = {"thin_reduce", s.rows, y_width, x_width, x,
                            factor, x_width, 1, along_wide, along_thin};
-  if (is_expand) definition.name = "thin_expand", definition.b_step = along_thin, definition.b_column = along_wide;
+  if (is_expand)
+    definition.name = "thin_expand", definition.b_step = along_thin, definition.b_column = along_wide;
   compare(kernels, s, &definition, one, two);
   free(x), free(factor), free(one), free(two);
 }
