@@ -527,7 +527,7 @@ static void compute_cross_entropy_grad(Call *call) {
 static void compute_product(Call *call) {
   int transpose_a = call->attributes[0] != 0, transpose_b = call->attributes[1] != 0;
   Tensor a = input(call, 0), b = input(call, 1);
-  if (b.rank != 2 || (transpose_a && a.rank != 2)) fail(call, "Product: an operand has not two axes");
+  if (a.rank == 0 || b.rank != 2 || (transpose_a && a.rank != 2)) fail(call, "Product: an operand has not two axes");
   if (call->status) return;
   int64_t depth = b.sizes[transpose_b ? 1 : 0], columns = b.sizes[transpose_b ? 0 : 1];
   if ((transpose_a ? a.sizes[0] : width_of(&a)) != depth) return fail(call, "Product: operands differ in depth");

@@ -9,7 +9,8 @@ const char *flacuna_path(size_t index);
 int flacuna_use_path(const char *path);
 
 #define MAX_AXES 9
-static const char *const ATTRIBUTES[] = {"in", "out", "head_size", "hadamard", "allow_bfloat16"};
+static const char *const ATTRIBUTES[] = {"in", "out", "head_size", "hadamard", "allow_bfloat16",
+                                         "transposed", "transpose_a", "transpose_b"};
 #define MAX_VALUES 10
 
 /* ---- the runtime's side ------------------------------------------------------------------------------------------ */
@@ -27,7 +28,7 @@ struct Status {
   char message[160];
 };
 struct KernelInfo {
-  int64_t attributes[5]; /* in the order of ATTRIBUTES */
+  int64_t attributes[8]; /* in the order of ATTRIBUTES */
 };
 struct Context {
   size_t input_count;
@@ -123,7 +124,7 @@ static const void *api_table[] = {
 
 /* ---- calls that are right ---------------------------------------------------------------------------------------- */
 
-enum { IN = 96, OUT = 70, HEAD = 16, B = 2, T = 5, WIDTH = 128, CLASSES = 37 };
+enum { IN = 96, OUT = 70, HEAD = 16, B = 2, T = 5, WIDTH = 128, CLASSES = 37, THIN = 8 };
 #define PADDED(size) (((size) + 63) / 64 * 64)
 #define PANEL(size) (((size) + 31) / 32 * 32)
 
@@ -170,10 +171,14 @@ static const Example examples[] = {
      {ROWS(IN), ROWS(IN), ROWS(IN), ROWS(IN), VECTOR(1), VECTOR(1), VECTOR(1), VECTOR(1), VECTOR(1)}},
     {"Accumulate", {ROWS(IN), ROWS(IN), VECTOR(1)}},
     {"SumOfSquares", {ROWS(IN)}},
+    {"ThinReduce", {ROWS(IN), {2, {IN, THIN}}}},
+    {"ThinExpand", {ROWS(THIN), {2, {IN, THIN}}}},
+    {"ThinOuter", {{2, {T, THIN}}, {2, {T, IN}}}},
+    {"Product", {{2, {T, IN}}, {2, {OUT, T}}}},
     {"CrossEntropyGrad", {VECTOR(T), {2, {T, CLASSES}}, VECTOR(T), VECTOR(T)}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
-static const KernelInfo right_attributes = {{IN, OUT, HEAD, 1, 1}};
+static const KernelInfo right_attributes = {{IN, OUT, HEAD, 1, 1, 1, 1, 1}};
 
 static const CustomOperator *find_operator(const char *name) {
   for (size_t i = 0; i < flacuna_operator_count(); i++) {
@@ -243,9 +248,12 @@ static void check_right_calls(const CustomOperator *operator, const Example *exa
 
 /* Whether nothing else says how long an axis of an input is. */
 static int is_free(const Example *example, size_t input, size_t axis) {
-  static const char *const free_rows[] = {"QuantizeRows", "RmsNorm", "RmsNormQuantize", "Hadamard"};
+  static const char *const free_rows[] = {"QuantizeRows", "RmsNorm", "RmsNormQuantize", "Hadamard", "ThinReduce", "ThinExpand"};
   for (size_t i = 0; i < sizeof free_rows / sizeof *free_rows; i++)
-    if (strcmp(free_rows[i], example->name) == 0) return input == 0 && axis < 2;
+    if (strcmp(free_rows[i], example->name) == 0 && input == 0) return axis < 2;
+  if (strcmp(example->name, "ThinOuter") == 0 || (strncmp(example->name, "Thin", 4) == 0 && input == 1))
+    return axis == (strcmp(example->name, "ThinExpand") == 0 ? 0 : 1);
+  if (strcmp(example->name, "Product") == 0) return axis == (input == 0 ? 1 : 0);
   if (strcmp(example->name, "SumOfSquares") == 0) return 1;
   int are_logits = strncmp(example->name, "CrossEntropy", 12) == 0 && example->inputs[input].rank == 2;
   return are_logits && axis == 1;
