@@ -38,7 +38,7 @@ export const USAGE = `pnpm bench train-13b [options]
   --length N         tokens of a row (default 256)
   --batch N          rows (default 1)
   --recompute        computes each layer again for the gradient
-  --save DTYPE       dtype of kept activations: ${SAVED.join(", ")} (default float32)
+  --save DTYPE       dtype of kept activations: ${SAVED.join(", ")} (default bfloat16)
   --threads N        (default: the cores)
   --skip-profile     leaves out the time per kind of operator
   --table            all shapes, several lengths and batches; what does not fit into memory is left out
@@ -60,7 +60,7 @@ export function parseSizeOptions(args: readonly string[]): SizeOptions {
       length: { type: "string", default: "256" },
       batch: { type: "string", default: "1" },
       recompute: { type: "boolean", default: false },
-      save: { type: "string", default: "float32" },
+      save: { type: "string", default: "bfloat16" },
       threads: { type: "string", default: String(availableParallelism()) },
       "skip-profile": { type: "boolean", default: false },
       table: { type: "boolean", default: false },
