@@ -1,4 +1,4 @@
-/* What both kinds of attention share: who sees whom, rotation, scratch, and the last sum of the query gradients. */
+/* What all kinds of attention share: who sees whom, rotation, scratch, and the last sum of the query gradients. */
 #ifndef FLACUNA_ATTENTION_COMMON_H
 #define FLACUNA_ATTENTION_COMMON_H
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What attention does to single rows of scores, and squares turned in registers; for both kinds of attention. */
+/* What attention does to single rows of scores, and squares turned in registers; for all kinds of attention. */
 #ifndef FLACUNA_ATTENTION_ROWS_H
 #define FLACUNA_ATTENTION_ROWS_H
 #include <float.h>
