@@ -1,29 +1,29 @@
 // A LLaMA checkpoint with its residual stream rotated: the same function, in coordinates without outliers, which
 // rounding to 8 bits barely disturbs. Knows which parameter reads and which writes the stream.
 import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
+  type DType,
+  hadamard as hadamardBlocks,
+  isFloating,
+  mulDims,
+  reshape,
   type StoredWeight,
   Tensor,
+  type Tracer,
   type WeightSource,
+  weight,
   weightsFrom,
 } from "@flacuna/tensor";
 import type { LlamaConfig } from "./config.ts";
 import { ModelError } from "./errors.ts";
 import {
   type Coordinates,
-  readBlocks,
   readResidual,
   rotationConstants,
+  SIGNS,
   writeResidual,
 } from "./rotate-coordinates.ts";
-import {
-  blockHadamard,
-  type Orthogonal,
-  randomOrthogonal,
-  rotateColumns,
-  rotateRows,
-} from "./rotate-orthogonal.ts";
+import { type Orthogonal, randomOrthogonal } from "./rotate-orthogonal.ts";
+import { inPieces, type SliceFunction } from "./rotate-pieces.ts";
 
 /** A rotated checkpoint; `hadamard` goes to the graph with it, as an option of `llamaLogits` and its like. */
 export interface RotatedCheckpoint {
@@ -83,6 +83,7 @@ function roleOf(path: string): Role | undefined {
 /** What a norm's gain times the rotation's signs is called among the rotated weights. */
 const GAIN = ".rotated_gain";
 const gainPath = (norm: string): string => norm.replace(/\.weight$/, GAIN);
+const normPath = (gain: string): string => gain.replace(GAIN, ".weight");
 
 /**
  * The checkpoint with its residual stream multiplied by a random orthogonal matrix R.
@@ -92,7 +93,7 @@ const gainPath = (norm: string): string => norm.replace(/\.weight$/, GAIN);
  * its input multiplied by 64-wide Hadamard blocks. Logits stay what they are, to float32's rounding.
  *
  * @param options.seed decides R; default 0
- * @throws ModelError `MODEL_UNSUPPORTED`, from reading a weight that is not stored as float32, float16 or bfloat16
+ * @throws ModelError `MODEL_UNSUPPORTED`, from reading a weight that is not stored in floating point
  * @see Ashkboos et al. 2024 (QuaRot), section 4
  */
 export function rotateCheckpoint(
@@ -102,101 +103,123 @@ export function rotateCheckpoint(
 ): RotatedCheckpoint {
   const R = randomOrthogonal(config.hiddenSize, seed);
   const hadamard = config.intermediateSize % HADAMARD_SIZE === 0;
-  const H = hadamard ? blockHadamard(config.intermediateSize, HADAMARD_SIZE) : undefined;
   return {
     config: { ...config, tieWordEmbeddings: false },
-    weights: rotatedWeights({ source, R, H, isTied: config.tieWordEmbeddings }),
+    weights: rotatedWeights(source, { R, hadamard, isTied: config.tieWordEmbeddings }),
     hadamard,
     coordinates(path) {
       const role = roleOf(path);
-      return role && coordinatesOf(role, R, H);
+      return role && coordinatesOf(role, R, hadamard);
     },
   };
 }
 
-function coordinatesOf(
-  { norm, writes, readsBlocks }: Role,
-  R: Orthogonal,
-  H: Orthogonal | undefined,
-): Coordinates {
+function coordinatesOf({ norm, writes, readsBlocks }: Role, R: Orthogonal, hadamard: boolean): Coordinates {
+  const scale = (path: string) => weight(path, { dtype: "float32", shape: [R.size] });
   return {
     toInput(A) {
-      if (norm !== undefined) return readResidual(A, R, gainPath(norm));
-      return readsBlocks && H !== undefined ? readBlocks(A, H) : A;
+      if (norm !== undefined) return readResidual(A, R, scale(gainPath(norm)));
+      return readsBlocks && hadamard ? hadamardBlocks(A) : A;
     },
-    toOutput: (B) => (writes ? writeResidual(B, R) : B),
+    toOutput: (B) => (writes ? writeResidual(B, R, scale(SIGNS)) : B),
   };
 }
 
 interface Rotation {
   readonly source: WeightSource;
   readonly R: Orthogonal;
-  readonly H: Orthogonal | undefined;
-  readonly isTied: boolean;
+  readonly signs: Tensor;
+  readonly products: Products;
 }
 
-function rotatedWeights(rotation: Rotation): WeightSource {
-  const { source, R, H, isTied } = rotation;
-  const constants = weightsFrom(rotationConstants(R, H));
+function rotatedWeights(
+  source: WeightSource,
+  { R, hadamard, isTied }: { readonly R: Orthogonal; readonly hadamard: boolean; readonly isTied: boolean },
+): WeightSource {
+  const constants = weightsFrom(rotationConstants(R));
+  const signs = Tensor.fromArray("float32", [R.size], R.signs);
+  const rotation = { source, R, signs, products: productsOf(R, hadamard, constants) };
   const inTurn = oneAtATime();
   return {
     get(path) {
       const constant = constants.get(path);
       if (constant !== undefined) return constant;
-      const isGain = path.endsWith(GAIN);
-      const stored = isGain
-        ? source.get(`${path.slice(0, -GAIN.length)}.weight`)
-        : source.get(isTied && path === HEAD ? EMBEDDINGS : path);
-      const compute = isGain ? signedGain : transformOf(path);
+      const stored = source.get(isTied && path === HEAD ? EMBEDDINGS : normPath(path));
+      const compute = transformOf(path);
       if (stored === undefined || compute === undefined) return stored;
-      const { shape } = stored;
-      const read = async () =>
-        new Tensor("float32", shape, await compute(await floats(path, stored), rotation, path));
-      return { dtype: "float32", shape, read: () => inTurn(read) };
+      const read = async () => new Tensor("float32", stored.shape, await compute(stored, rotation, path));
+      return { dtype: "float32", shape: stored.shape, read: () => inTurn(read) };
     },
   };
 }
 
-/** Makes a parameter's rotated values of its own, which it may overwrite. */
-type Transform = (values: Values, rotation: Rotation, path: string) => Values | Promise<Values>;
 type Values = Float32Array<ArrayBuffer>;
 
+/** Makes a parameter's rotated values. */
+type Transform = (stored: StoredWeight, rotation: Rotation, path: string) => Promise<Values>;
+
 function transformOf(path: string): Transform | undefined {
-  if (/norm\.weight$/.test(path)) return (values) => values.fill(1);
+  if (path.endsWith(GAIN)) return (stored, { R }) => signedGain(stored, R);
+  if (path.endsWith("norm.weight")) return async ({ shape }) => new Float32Array(shape[0]!).fill(1);
   return path === EMBEDDINGS || roleOf(path) !== undefined ? rotated : undefined;
 }
 
-const signedGain: Transform = (gain, { R }) => gain.map((value, c) => value * R.signs[c]!);
+async function signedGain(norm: StoredWeight, { signs }: Orthogonal): Promise<Values> {
+  const gain = (await norm.read()).toNumbers();
+  return Float32Array.from(gain, (value, c) => value * signs[c]!);
+}
 
-const rotated: Transform = async (values, { source, R, H }, path) => {
+const rotated: Transform = async (stored, { source, R, signs, products }, path) => {
+  if (!isFloating(stored.dtype)) throw notFloating(path, stored.dtype);
   const { norm, writes, readsBlocks } = roleOf(path) ?? {};
-  if (readsBlocks && H !== undefined) await rotateRows(values, H);
-  if (writes) await rotateColumns(values, R);
-  if (path === EMBEDDINGS) await rotateRows(values, R);
-  if (norm !== undefined) await rotateRows(values, R, await gainAt(norm, source));
-  return values;
+  const matrix = await stored.read();
+  if (writes) return products[readsBlocks ? "writeFromBlocks" : "write"](matrix, signs);
+  if (norm === undefined) return products.read(matrix, signs);
+  const storedNorm = source.get(norm);
+  if (storedNorm === undefined) throw missing(norm);
+  return products.read(matrix, new Tensor("float32", [R.size], await signedGain(storedNorm, R)));
 };
 
-async function gainAt(norm: string, source: WeightSource): Promise<Values> {
-  const stored = source.get(norm);
-  if (stored !== undefined) return floats(norm, stored);
-  throw new ModelError("MODEL_CHECKPOINT_MISMATCH", `the weights lack ${norm}`, {
+/** A weight's rotated values, given the scale of `readResidual` or `writeResidual`. */
+type Product = (matrix: Tensor, scale: Tensor) => Promise<Values>;
+type Products = Readonly<Record<"read" | "write" | "writeFromBlocks", Product>>;
+
+function productsOf(R: Orthogonal, hadamard: boolean, weights: WeightSource): Products {
+  const { size } = R;
+  const toMatrix = (x: Tracer) => reshape(x, [size, mulDims(x.shape[1]!, x.shape[2]!)]);
+  const read: SliceFunction = {
+    outer: 1,
+    inner: size,
+    apply: (x, scale) => readResidual(reshape(x, [x.shape[1]!, size]), R, scale),
+  };
+  const write: SliceFunction = {
+    outer: size,
+    inner: 1,
+    apply: (x, scale) => writeResidual(toMatrix(x), R, scale),
+  };
+  const writeFromBlocks: SliceFunction = {
+    outer: size,
+    inner: HADAMARD_SIZE,
+    apply: (x, scale) => writeResidual(toMatrix(hadamardBlocks(x)), R, scale),
+  };
+  return {
+    read: inPieces(read, { weights }),
+    write: inPieces(write, { weights }),
+    writeFromBlocks: inPieces(hadamard ? writeFromBlocks : write, { weights }),
+  };
+}
+
+function missing(norm: string): ModelError {
+  return new ModelError("MODEL_CHECKPOINT_MISMATCH", `the weights lack ${norm}`, {
     details: { missing: [norm] },
   });
 }
 
-/** The stored weight as float32 in memory of its own. */
-async function floats(path: string, stored: StoredWeight): Promise<Values> {
-  const { dtype, data } = await stored.read();
-  if (dtype === "float32") return (data as Values).slice();
-  if (dtype === "float16") return float16ToFloat32(data as Uint16Array) as Values;
-  if (dtype === "bfloat16") return bfloat16ToFloat32(data as Uint16Array) as Values;
-  throw new ModelError(
+function notFloating(path: string, dtype: DType): ModelError {
+  return new ModelError(
     "MODEL_UNSUPPORTED",
     `${path} is stored as ${dtype}; only floating-point weights are rotated`,
-    {
-      details: { path, dtype },
-    },
+    { details: { path, dtype } },
   );
 }
 
