@@ -2,11 +2,13 @@
 import { benchPrecision } from "./precision.ts";
 import { benchTrain } from "./train.ts";
 import { benchSize } from "./train-13b.ts";
+import { benchTrainFull } from "./train-full.ts";
 
 const BENCHMARKS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   precision: benchPrecision,
   train: benchTrain,
   "train-13b": benchSize,
+  "train-full": benchTrainFull,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -1,0 +1,66 @@
+// Our side of `pnpm bench train-full`, in a process of its own: trains all weights by the commands of protocol.ts on standard input.
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { createFullTrainer, toSupervisedBatch } from "@flacuna/lora";
+import { llamaParameterShapes, readCheckpoint } from "@flacuna/model";
+import { adamW, constantSchedule, kernelStatus, type Tensor, type Trainer } from "@flacuna/tensor";
+import type { Batch, Command, Hello, TrainAnswer, Training } from "./protocol.ts";
+
+async function load({ model, learningRate, threads }: Training): Promise<Trainer> {
+  const { config, weights } = await readCheckpoint(model);
+  const parameters: Record<string, Tensor> = {};
+  for (const path of llamaParameterShapes(config).keys()) parameters[path] = await weights.get(path)!.read();
+  const schedule = constantSchedule(learningRate);
+  return createFullTrainer({ config, parameters, optimizer: adamW(), schedule, threads });
+}
+
+function toTensors({ inputIds, labels }: Batch) {
+  const flat = (rows: readonly (readonly number[])[]) => BigInt64Array.from(rows.flat(), BigInt);
+  return toSupervisedBatch({
+    inputIds: flat(inputIds),
+    labels: flat(labels),
+    batchSize: inputIds.length,
+    sequenceLength: inputIds[0]!.length,
+  });
+}
+
+async function train(trainer: Trainer, batches: readonly Batch[]): Promise<TrainAnswer> {
+  const ready = batches.map(toTensors);
+  const seconds: number[] = [];
+  const losses: number[] = [];
+  for (const batch of ready) {
+    const started = performance.now();
+    const { loss, skipped } = await trainer.train([batch]);
+    seconds.push((performance.now() - started) / 1e3);
+    if (skipped) throw new Error("an update was skipped: its gradient is not finite");
+    losses.push(loss);
+  }
+  return { seconds, losses };
+}
+
+let trainer: Trainer | undefined;
+
+async function obey(command: Command): Promise<unknown> {
+  if (command.command === "load") {
+    await trainer?.dispose();
+    trainer = await load(command);
+    return {};
+  }
+  if (command.command !== "train" || trainer === undefined) throw new Error(`cannot ${command.command} now`);
+  return train(trainer, command.batches);
+}
+
+async function answer(value: unknown): Promise<void> {
+  if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
+}
+
+const { path: kernels = "none" } = await kernelStatus();
+const hello: Hello = { versions: { node: process.versions.node, "native kernels": kernels } };
+await answer(hello);
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    await answer(await obey(JSON.parse(line) as Command));
+  } catch (error) {
+    await answer({ error: (error as Error).message });
+  }
+}
