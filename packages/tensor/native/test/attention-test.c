@@ -199,6 +199,28 @@ static void check_nan(const Kernels *kernels, int input) {
   free_case(&c);
 }
 
+/* Equal values make every product of a sum as large as it can be: sums of integers must not overflow. */
+static void check_equal_values(const Kernels *kernels) {
+  Case c = new_case(1, 280, 2, 1, 64, 0);
+  for (int input = QUERY; input < INPUTS; input++)
+    for (int64_t i = 0; i < (input == COS || input == SIN ? 280 * 32 : 280 * 64); i++)
+      c.inputs[input][i] = input == SIN ? 0 : 1;
+  memcpy(c.inputs[QUERY] + 280 * 64, c.inputs[QUERY], 280 * 64 * sizeof(float));
+  memcpy(c.inputs[D_MIXED] + 280 * 64, c.inputs[D_MIXED], 280 * 64 * sizeof(float));
+  double *expected[OUTPUTS];
+  plain_attention(&c.args, expected);
+  kernels->attention_forward(&c.args, &SERIAL);
+  kernels->attention_backward(&c.args, &SERIAL);
+  static const int SUMS[] = {MIXED, LOG_SUM_EXP, D_VALUE};
+  for (int i = 0; i < 3; i++) {
+    const double error = relative_error(c.outputs[SUMS[i]], expected[SUMS[i]], output_size(&c.args, SUMS[i]));
+    CHECK(error < rounding_error(kernels), "attention %s: %s off by %g where all values are equal", kernels->path,
+          OUTPUT_NAMES[SUMS[i]], error);
+  }
+  for (int i = 0; i < OUTPUTS; i++) free(expected[i]);
+  free_case(&c);
+}
+
 /* The division of the work does not show in the results. */
 static void check_repeatable(const Kernels *kernels) {
   Case c = new_case(1, 300, 3, 1, 16, 120);
@@ -267,6 +289,7 @@ int main(int count, char **arguments) {
     if (!emulated) check_shape(usable[i], 1, 430, 3, 1, 64, 0);
     check_shape(usable[i], 1, 300, 2, 1, 32, 40);
     check_repeatable(usable[i]);
+    check_equal_values(usable[i]);
     for (int input = 0; input < INPUTS; input++)
       if (input != COS && input != SIN) check_nan(usable[i], input);
   }
