@@ -175,6 +175,7 @@ describe("public names", () => {
       type Tree
       type TypedArray
       type TypedArrayOf
+      type UpdateGuard
       type Var
       type WeightPart
       type WeightSource"
@@ -281,6 +282,7 @@ describe("public names", () => {
       fitAdapter
       formatAdapterConfig
       fullLoss
+      int8ByPath
       loraLinear
       parseAdapterConfig
       readAdapter

@@ -1,13 +1,12 @@
 // Time per kind of operator of one training step, from the runtime's own profile of the loss and its gradient.
 import { readdir, readFile, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type Adapter, adapterLoss, SUPERVISED_BATCH, type SupervisedBatch } from "@flacuna/lora";
+import { type Adapter, adapterLoss, int8ByPath, SUPERVISED_BATCH, type SupervisedBatch } from "@flacuna/lora";
 import { type LlamaConfig, rotateCheckpoint } from "@flacuna/model";
 import {
   compile,
   mapTree,
   type Precision,
-  type PrecisionByPath,
   scalar,
   spec,
   Tensor,
@@ -63,7 +62,7 @@ export async function profileStep(options: {
     weights: base.weights,
     threads,
     profilePrefix: prefix,
-    precision: isInt8 ? int8ButHeadGradient : precision,
+    precision: isInt8 ? int8ByPath(base.config) : precision,
   });
   for (let run = 0; run <= MEASURED_RUNS; run++) {
     const results = await executable.run([adapter.tensors, batch, scalar(0, "int64")]);
@@ -76,9 +75,6 @@ export async function profileStep(options: {
   await executable.dispose();
   return { operators: sumByOperator(await takeProfile(prefix)) };
 }
-
-const int8ButHeadGradient: PrecisionByPath = (path, use) =>
-  path === "lm_head.weight" && use === "transposed" ? "bfloat16" : "int8";
 
 /** One entry of the runtime's profile; those of category "Node" are kernels. */
 export interface ProfileEvent {

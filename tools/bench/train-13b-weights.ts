@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { int8ByPath } from "@flacuna/lora";
 import { type LlamaConfig, llamaParameterShapes, readSafetensors, writeSafetensors } from "@flacuna/model";
 import {
   DTYPES,
@@ -45,7 +46,7 @@ export async function writeRandomWeights(
   for (const name of new Set(shapes.map(([path]) => fileOf(path)))) {
     const parameters = shapes.filter(([path]) => fileOf(path) === name);
     const target = join(folder, name);
-    const parts = parameters.flatMap(([path, shape]) => partsOf(path, shape, precision));
+    const parts = parameters.flatMap(([path, shape]) => partsOf(path, shape, precision, config));
     if (await holdsAll(target, parts)) continue;
     log(`writing ${target}`);
     const source = withParts(randomWeights(new Map(parameters)));
@@ -80,20 +81,29 @@ export async function readRandomWeights(folder: string, config: LlamaConfig): Pr
 
 /** Bytes of the weights that a model of this precision holds. */
 export function weightBytes(config: LlamaConfig, precision: SmallPrecision): number {
-  const parts = [...llamaParameterShapes(config)].flatMap(([path, shape]) => partsOf(path, shape, precision));
+  const parts = [...llamaParameterShapes(config)].flatMap(([path, shape]) =>
+    partsOf(path, shape, precision, config),
+  );
   return parts.reduce((total, { dtype, shape }) => total + elementCount(shape) * DTYPES[dtype].byteWidth, 0);
 }
 
 /** What a parameter is held as, which is what `createAdapterTrainer` looks for. */
-function partsOf(path: string, shape: readonly number[], precision: SmallPrecision): WeightPart[] {
+function partsOf(
+  path: string,
+  shape: readonly number[],
+  precision: SmallPrecision,
+  config: LlamaConfig,
+): WeightPart[] {
   if (shape.length === 1) return [{ path, dtype: "float32", shape }];
   const size = shape as readonly [number, number];
-  return formsOf(path, precision).flatMap((form) => weightParts(path, form, size));
+  return formsOf(path, precision, config).flatMap((form) => weightParts(path, form, size));
 }
 
-function formsOf(path: string, precision: SmallPrecision): Form[] {
+function formsOf(path: string, precision: SmallPrecision, config: LlamaConfig): Form[] {
   if (path === "model.embed_tokens.weight") return ["float16"];
-  return path === "lm_head.weight" && precision === "int8" ? ["int8", "bfloat16"] : [precision];
+  if (precision !== "int8") return [precision];
+  const uses = ["linear", "transposed"] as const;
+  return [...new Set(uses.map((use) => int8ByPath(config)(path, use)))].filter((form) => form !== "float32");
 }
 
 /** Parameters in float32, made when they are read: norms of ones, matrices with elements uniform about 0. */

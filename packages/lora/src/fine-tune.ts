@@ -100,9 +100,18 @@ export type FineTuneOptions = Pick<
 > &
   LossOptions & { readonly config: LlamaConfig };
 
-/** Rows of the output head's gradient have one large element, beside which bytes lose the others. */
-const int8ButHeadGradient: PrecisionByPath = (path, use) =>
-  path === "lm_head.weight" && use === "transposed" ? "bfloat16" : "int8";
+/**
+ * What of a model is computed in bytes: all but two things. Rows of the output head's gradient have one large element,
+ * beside which bytes lose the others. And errors of the values weigh most in the gradient; where query heads share them
+ * they are few, and bfloat16 costs little. See docs/decisions/2026-11-22-output-head-precision.md.
+ */
+export const int8ByPath =
+  ({ numAttentionHeads, numKeyValueHeads }: LlamaConfig): PrecisionByPath =>
+  (path, use) => {
+    if (path === "lm_head.weight") return use === "transposed" ? "bfloat16" : "int8";
+    const isGroupedValue = numKeyValueHeads < numAttentionHeads && path.endsWith("v_proj.weight");
+    return isGroupedValue ? "bfloat16" : "int8";
+  };
 
 /**
  * A trainer of an adapter over frozen weights. Batches come from `toSupervisedBatch`; the trained tree is the adapter's.
@@ -129,7 +138,7 @@ export async function createAdapterTrainer(
   return createTrainer({
     ...rest,
     weights,
-    precision: precision === "int8" ? int8ButHeadGradient : precision,
+    precision: precision === "int8" ? int8ByPath(config) : precision,
     loss: adapterLoss(config, adapter.config, true, lossOptions),
     evaluationLoss: adapterLoss(config, adapter.config, false, lossOptions),
     batch: SUPERVISED_BATCH,

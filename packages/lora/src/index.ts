@@ -24,6 +24,7 @@ export {
   createLossEvaluator,
   type FineTuneOptions,
   fullLoss,
+  int8ByPath,
   type LossEvaluator,
   type LossOptions,
 } from "./fine-tune.ts";

@@ -64,7 +64,7 @@ typedef struct {
    Queries and keys are rotated by their position in the row (half-split); scores are scaled by 1 / sqrt(head_size). */
 typedef struct {
   int64_t batch, length, heads, key_value_heads, head_size; /* head_size: a multiple of 16 from 16 to 256 */
-  int allow_bfloat16; /* whether the products may be of bfloat16, where matrix tiles make that fast; else float32 */
+  int allow_bfloat16; /* whether products may be rounded: to bfloat16 with tiles, to 16-bit integers with VNNI */
   const float *query;                                       /* [batch, length, heads, head_size] */
   const float *key, *value;                                 /* [batch, length, key_value_heads, head_size] */
   const float *cos, *sin;                                   /* [length, head_size / 2] */

@@ -1,5 +1,7 @@
 // Reverse-mode differentiation of traced functions. Contains no rule for any particular primitive.
+
 import { replay } from "./checkpoint.ts";
+import { after } from "./composites/after.ts";
 import { isFloating } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
 import { full } from "./ops.ts";
@@ -102,10 +104,24 @@ function pullBackSegment(
   const { operands, values, equations } = replay(segment, cotangents.get(given.at(-1)!.id)!);
   const seeds = new Map(given.map(({ id }) => [values.get(id)!.id, cotangents.get(id)!]));
   const found = walkBack(equations, operands, seeds);
-  return operands.flatMap((operand) => {
+  const contributions = operands.flatMap((operand) => {
     const cotangent = found.get(operand.id);
     return cotangent === undefined ? [] : [[operand, cotangent] as const];
   });
+  return finishBeforeGoingOn(contributions);
+}
+
+/**
+ * The cotangents that the walk goes on with wait for those that end here, such as a layer's own parameters': left to
+ * itself the runtime computes these last, and keeps what they are computed from for every layer.
+ */
+function finishBeforeGoingOn(contributions: Contributions): Contributions {
+  const { equations } = currentBuilder("grad");
+  const computed = new Set(equations.flatMap(({ outputs }) => outputs.map(({ id }) => id)));
+  const ends = contributions.filter(([{ id }]) => !computed.has(id)).map(([, cotangent]) => cotangent);
+  return contributions.map(([value, cotangent]) =>
+    computed.has(value.id) ? [value, ends.reduce(after, cotangent)] : [value, cotangent],
+  );
 }
 
 function pullBackEquation(

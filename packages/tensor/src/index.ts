@@ -85,7 +85,14 @@ export {
   weight,
   where,
 } from "./ops.ts";
-export { type AdamWOptions, type AdamWState, adamW, type Optimizer, parameterCount } from "./optim/adamw.ts";
+export {
+  type AdamWOptions,
+  type AdamWState,
+  adamW,
+  type Optimizer,
+  parameterCount,
+  type UpdateGuard,
+} from "./optim/adamw.ts";
 export { clipByNorm, globalNorm } from "./optim/clip.ts";
 export { constantSchedule, type Schedule, warmupCosine } from "./optim/schedule.ts";
 export { toHalf } from "./precision/half.ts";

@@ -176,13 +176,26 @@ export function bindComposite(
   return bind("composite", inputs, { composite, attributes });
 }
 
+/** Specs that were inferred before: the layers of a model use the same composites over and over. */
+const inferred = new WeakMap<Composite, Map<string, readonly TensorSpec[]>>();
+
 /** The outputs' specs of a composite, by tracing its definition aside. */
 function inferComposite(
   composite: Composite,
   inputs: readonly TensorSpec[],
   attributes: Readonly<Record<string, number>>,
 ): readonly TensorSpec[] {
-  return expandComposite(composite, inputs, attributes).outputs.map(({ variable }) => variable);
+  const known = inferred.get(composite) ?? new Map<string, readonly TensorSpec[]>();
+  inferred.set(composite, known);
+  const operands = inputs.map(({ dtype, shape }) => dtype + formatShape(shape));
+  const key = JSON.stringify([attributes, operands]);
+  const outputs =
+    known.get(key) ??
+    expandComposite(composite, inputs, attributes).outputs.map(({ variable: { dtype, shape } }) =>
+      spec(dtype, shape),
+    );
+  known.set(key, outputs);
+  return outputs;
 }
 
 /** A composite's definition as a program of its own. */

@@ -10,15 +10,21 @@ import { bindComposite, type Tracer } from "../trace.ts";
 
 const ORDER = 64;
 
+const matrices = new Map<DType, Tensor>();
+
 /** Sylvester's matrix times 1/8, which makes it orthogonal: ± by the parity of the bits that row and column share. */
 function hadamardMatrix(dtype: DType): Tensor {
+  const known = matrices.get(dtype);
+  if (known !== undefined) return known;
   const entries = Array.from({ length: ORDER * ORDER }, (_, at) => {
     let shared = Math.floor(at / ORDER) & (at % ORDER);
     let entry = 1 / Math.sqrt(ORDER);
     for (; shared > 0; shared &= shared - 1) entry = -entry;
     return entry;
   });
-  return Tensor.fromArray(dtype, [ORDER, ORDER], entries);
+  const matrix = Tensor.fromArray(dtype, [ORDER, ORDER], entries);
+  matrices.set(dtype, matrix);
+  return matrix;
 }
 
 const HADAMARD: Composite = {
