@@ -61,6 +61,7 @@ export async function profileStep(options: {
   const executable = await compile(program, {
     weights: base.weights,
     threads,
+    spinning: true,
     profilePrefix: prefix,
     precision: isInt8 ? int8ByPath(base.config) : precision,
   });

@@ -36,6 +36,11 @@ export interface CompileOptions {
   readonly precision?: PrecisionChoice;
   /** whether native kernels are used where there are some; true by default */
   readonly kernels?: boolean;
+  /**
+   * whether the runtime's threads wait between operators in a busy loop; false by default. For long runs of many
+   * operators, such as a training step, while nothing else needs the cores
+   */
+  readonly spinning?: boolean;
   /** writes a profile of every run to a file that begins so */
   readonly profilePrefix?: string;
 }
@@ -199,6 +204,7 @@ export async function compile(program: Program, options: CompileOptions = {}): P
     prepacked: sharedWeights(weights).prepacked,
     ...(kernels && { operatorDomain: kernels.domain }),
     ...(options.threads !== undefined && { threads: options.threads }),
+    ...(options.spinning !== undefined && { spinning: options.spinning }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
   });
   return new Executable(computed, graph, session, bound);

@@ -249,7 +249,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     microBatches: accumulationSteps,
     ...(options.savedActivations && { savedActivations: options.savedActivations }),
   };
-  const gradient = await compile(traceGradient(loss, parameters, batch, step), compileOptions);
+  const gradient = await compile(traceGradient(loss, parameters, batch, step), {
+    ...compileOptions,
+    spinning: true,
+  });
   const update = await compile(traceUpdate(optimizer, parameters, clip), compileOptions);
   const evaluation = await compile(traceLoss(evaluationLoss, parameters, batch), compileOptions);
   return new Trainer(options, { gradient, update, evaluation });
