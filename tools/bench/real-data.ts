@@ -13,7 +13,7 @@ interface Layout {
 }
 
 /** What the peer is tried with: grouped by length and padded to the longest, as its Trainer does at its best. */
-const PEER_LAYOUTS: readonly Layout[] = [4, 8, 16].map((batchSize) => ({
+const PEER_LAYOUTS: readonly Layout[] = [1, 2, 4].map((batchSize) => ({
   name: `grouped by length, ${batchSize} rows`,
   batches: (rows, padTokenId) => lengthGrouped(rows, batchSize, padTokenId),
 }));
