@@ -1,10 +1,11 @@
 // Our side of `pnpm bench train-full`, in a process of its own: trains all weights by the commands of protocol.ts on standard input.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { createFullTrainer, toSupervisedBatch } from "@flacuna/lora";
+import { createFullTrainer } from "@flacuna/lora";
 import { llamaParameterShapes, readCheckpoint } from "@flacuna/model";
 import { adamW, constantSchedule, kernelStatus, type Tensor, type Trainer } from "@flacuna/tensor";
 import type { Batch, Command, Hello, TrainAnswer, Training } from "./protocol.ts";
+import { toTensors } from "./to-tensors.ts";
 
 async function load({ model, learningRate, threads }: Training): Promise<Trainer> {
   const { config, weights } = await readCheckpoint(model);
@@ -12,16 +13,6 @@ async function load({ model, learningRate, threads }: Training): Promise<Trainer
   for (const path of llamaParameterShapes(config).keys()) parameters[path] = await weights.get(path)!.read();
   const schedule = constantSchedule(learningRate);
   return createFullTrainer({ config, parameters, optimizer: adamW(), schedule, threads });
-}
-
-function toTensors({ inputIds, labels }: Batch) {
-  const flat = (rows: readonly (readonly number[])[]) => BigInt64Array.from(rows.flat(), BigInt);
-  return toSupervisedBatch({
-    inputIds: flat(inputIds),
-    labels: flat(labels),
-    batchSize: inputIds.length,
-    sequenceLength: inputIds[0]!.length,
-  });
 }
 
 async function train(trainer: Trainer, batches: readonly Batch[]): Promise<TrainAnswer> {

@@ -1,17 +1,12 @@
 // Our side of the training benchmark, in a process of its own: obeys the commands of protocol.ts on standard input.
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import {
-  type Adapter,
-  createAdapterTrainer,
-  readAdapter,
-  type SupervisedBatch,
-  toSupervisedBatch,
-} from "@flacuna/lora";
+import { type Adapter, createAdapterTrainer, readAdapter } from "@flacuna/lora";
 import { type Checkpoint, readCheckpoint } from "@flacuna/model";
 import { adamW, constantSchedule, kernelStatus, type Precision, type Trainer } from "@flacuna/tensor";
 import { profileStep } from "./profile-step.ts";
 import type { Batch, Command, Hello, OurSettings, TrainAnswer, Training } from "./protocol.ts";
+import { toTensors } from "./to-tensors.ts";
 
 /** A precision that is not here is refused, never replaced by another. */
 const PRECISIONS: readonly Precision[] = ["float32", "bfloat16", "int8", "int4"];
@@ -55,17 +50,6 @@ async function train(trainer: Trainer, batches: readonly Batch[]): Promise<Train
     losses.push(loss);
   }
   return { seconds, losses };
-}
-
-function toTensors({ inputIds, labels, starts }: Batch): SupervisedBatch {
-  const flat = (rows: readonly (readonly number[])[]) => BigInt64Array.from(rows.flat(), BigInt);
-  return toSupervisedBatch({
-    inputIds: flat(inputIds),
-    labels: flat(labels),
-    ...(starts !== undefined && { starts: Int32Array.from(starts.flat()) }),
-    batchSize: inputIds.length,
-    sequenceLength: inputIds[0]!.length,
-  });
 }
 
 let loaded: Loaded | undefined;

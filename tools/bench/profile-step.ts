@@ -45,7 +45,7 @@ export async function profileStep(options: {
   readonly prefix: string;
 }): Promise<{ readonly operators: readonly OperatorTime[] }> {
   const { adapter, threads, batch, prefix, precision, recompute = false } = options;
-  // As `createAdapterTrainer` does: int8 wants a rotated base, and an output head of 16 bits.
+  // As `createAdapterTrainer` does: int8 wants a rotated base, and some weights in 16 bits.
   const isInt8 = precision === "int8";
   const { config, weights } = options.checkpoint;
   const rotated = isInt8 ? rotateCheckpoint(config, weights) : undefined;
