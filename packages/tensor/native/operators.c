@@ -323,23 +323,6 @@ static void compute_attention_grad(Call *call) {
   if (!call->status) active_kernels()->attention_backward(&arguments, &call->parallel);
 }
 
-/* (x, gain) -> normalised, inverse [..., 1] */
-static void compute_rms_norm(Call *call) {
-  Tensor x = input(call, 0), gain = input(call, 1);
-  expect_elements(call, &gain, width_of(&x), "RmsNorm: the gain is not [C]");
-  if (call->status) return;
-  RmsNorm arguments = {
-      .rows = rows_of(&x),
-      .width = width_of(&x),
-      .epsilon = call->factors[0],
-      .x = x.data,
-      .gain = gain.data,
-      .normalised = output_like(call, 0, &x),
-      .inverse = output_of_rows(call, 1, &x),
-  };
-  if (!call->status) active_kernels()->rms_norm(&arguments, &call->parallel);
-}
-
 /* (x, gain) -> normalised, inverse [..., 1], q, scale [..., 1] */
 static void compute_rms_norm_quantize(Call *call) {
   Tensor x = input(call, 0), gain = input(call, 1);
@@ -696,7 +679,6 @@ static Operator operators[] = {
      {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
      {F32, F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
-    {{0}, "RmsNorm", compute_rms_norm, {F32, F32}, 0, {F32, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
     {{0}, "Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
