@@ -30,7 +30,8 @@ static double now(void) {
 static volatile float float_sink;
 static volatile int32_t int_sink;
 
-// Each returns how many operations (or bytes) one call did.
+// Each returns how many operations (or bytes) one call did. All loops over chains are unrolled: an array that is indexed
+// by a variable anywhere would stay in memory everywhere.
 typedef double (*Work)(const char *memory);
 
 // A vector as wide as the machine's: 16 floats where there is AVX-512, else 8 (which becomes two of NEON's or SSE's).
@@ -55,6 +56,7 @@ static double float32_work(const char *memory) {
       sums[chain] = sums[chain] * factor + term;
     }
   }
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) float_sink += sums[chain][0];
   return 2.0 * BLOCK * CHAINS * LANES;
 }
@@ -63,6 +65,7 @@ static double float32_work(const char *memory) {
 static double int8_vector_work(const char *memory) {
   (void)memory;
   __m512i sums[CHAINS], a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-5);
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) sums[chain] = _mm512_set1_epi32(chain);
   for (int step = 0; step < BLOCK; step++) {
 #pragma GCC unroll 12
@@ -71,6 +74,7 @@ static double int8_vector_work(const char *memory) {
       __asm__("vpdpbusd %2, %1, %0" : "+v"(sums[chain]) : "v"(a), "v"(b));
     }
   }
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) int_sink += _mm512_reduce_add_epi32(sums[chain]);
   return 2.0 * BLOCK * CHAINS * 64;
 }
@@ -78,6 +82,7 @@ static double int8_vector_work(const char *memory) {
 static double int8_vector_work(const char *memory) {
   (void)memory;
   __m256i sums[CHAINS], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(-5), ones = _mm256_set1_epi16(1);
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) sums[chain] = _mm256_set1_epi32(chain);
   for (int step = 0; step < BLOCK; step++) {
 #pragma GCC unroll 12
@@ -87,6 +92,7 @@ static double int8_vector_work(const char *memory) {
       sums[chain] = _mm256_add_epi32(sums[chain], _mm256_madd_epi16(pairs, ones));
     }
   }
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) int_sink += _mm256_extract_epi32(sums[chain], 0);
   return 2.0 * BLOCK * CHAINS * 32;
 }
@@ -98,6 +104,7 @@ static double bfloat16_vector_work(const char *memory) {
   __m512 sums[CHAINS];
   __m512bh a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.01f), _mm512_set1_ps(0.02f));
   __m512bh b = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(-0.5f));
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) sums[chain] = _mm512_set1_ps(chain);
   for (int step = 0; step < BLOCK; step++) {
 #pragma GCC unroll 12
@@ -106,6 +113,7 @@ static double bfloat16_vector_work(const char *memory) {
       __asm__("" : "+v"(sums[chain]));
     }
   }
+#pragma GCC unroll 12
   for (int chain = 0; chain < CHAINS; chain++) float_sink += _mm512_reduce_add_ps(sums[chain]);
   return 2.0 * BLOCK * CHAINS * 32;
 }

@@ -1,10 +1,10 @@
-/* Small dense products of 16-bit integers with exact 32-bit sums, and the rounding of float32 to such integers: the
-   inner loops of attention-integers.h. Integers lie in pairs along the depth of a product, each pair one int32_t. The
-   scales of an operand belong to its rows or columns, never to its depth, so that they come out of the sum. */
+/* Small dense products of 16-bit integers with exact 32-bit sums: the inner loops of attention-integers.h. The scales of
+   an operand belong to its rows or columns, never to its depth, so that they come out of the sum. */
 #ifndef FLACUNA_ATTENTION_INTEGER_PRODUCT_H
 #define FLACUNA_ATTENTION_INTEGER_PRODUCT_H
 #include "attention-product.h"
 #include "attention-rows.h"
+#include "integers16.h"
 
 /* C[r][j] = row_scale[r] * column_scale[j] * sum_k A[r][k] * B[k][j], added to C[r][j] if so asked; the pair 2k, 2k + 1
    of A at a[r * a_row + k * a_depth] and of B at b[k * b_row + j]. */
@@ -19,12 +19,6 @@ typedef struct {
   int64_t pairs;
   int add;
 } PairProduct;
-
-/* sum + a.low * b.low + a.high * b.high. As text, since compilers spill the sums of the intrinsic. */
-static inline __attribute__((always_inline)) Ints add_pair_products(Ints sum, Ints a, Ints b) {
-  __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-  return sum;
-}
 
 static inline __attribute__((always_inline)) void pair_product(const PairProduct *p, const int rows,
                                                                const int vectors) {
@@ -126,33 +120,6 @@ static void pair_product_over_ranges(const PairProduct *whole, int64_t rows, int
 /* The largest integer of which `depth` products still fit 32 bits. */
 static inline float integer_bound(int64_t depth) { return fminf(32767.0f, floorf(sqrtf(2147483520.0f / depth))); }
 
-/* The larger magnitude, as the bits of a float: so ordered, NaN is the largest and is never lost. */
-static inline Ints larger_magnitude(Ints largest, Floats x) { return max_ints(largest, (Ints)x & 0x7fffffff); }
-
-/* Scale of values up to `largest`, NaN where that is not finite, and the factor that takes them to integers. */
-static inline Floats integer_scales(Ints largest, float bound, Floats *inverse) {
-  const Floats top = (Floats)largest;
-  *inverse = (Floats)((Ints)(splat(bound) / top) & (top > splat(1e-30f)));
-  return select_floats(top < splat(INFINITY), top * splat(1.0f / bound), splat(NAN));
-}
-static inline float integer_scale(Ints largest, float bound, Floats *inverse) {
-#pragma GCC unroll 4
-  for (int step = LANES / 2; step > 0; step /= 2)
-    largest = max_ints(largest, (Ints)__builtin_shuffle(largest, LANE_NUMBERS ^ step));
-  return integer_scales(largest, bound, inverse)[0];
-}
-
-static inline __m512i round_floats(Floats x) { return _mm512_cvtps_epi32((__m512)x); }
-/* 16 values -> 8 pairs */
-static inline void store_integers(int32_t *pairs, Floats x) {
-  _mm256_storeu_si256((__m256i *)pairs, _mm512_cvtsepi32_epi16(round_floats(x)));
-}
-/* 16 pairs of a value of each */
-static inline void store_pairs(int32_t *pairs, Floats first, Floats second) {
-  const __m512i high = _mm512_slli_epi32(round_floats(second), 16);
-  _mm512_storeu_si512(pairs, _mm512_mask_blend_epi16(0xaaaaaaaa, round_floats(first), high));
-}
-
 /* One row of float32 -> width / 2 pairs, zeros from `size` on; the row's scale is returned. */
 static float integer_row(const float *x, int64_t size, int64_t width, float bound, int32_t *pairs) {
   Ints largest = {};
@@ -162,22 +129,6 @@ static float integer_row(const float *x, int64_t size, int64_t width, float boun
   for (int64_t i = 0; i < size; i += LANES) store_integers(pairs + i / 2, load(x + i) * inverse);
   memset(pairs + size / 2, 0, (width - size) * sizeof(int16_t));
   return scale;
-}
-
-/* rows [tokens][row_step] -> [tokens / 2][size] pairs of tokens; scales: [size]. A last token may be alone. */
-static void integer_columns(const float *rows, int64_t row_step, int64_t tokens, int64_t size, float bound,
-                            int32_t *pairs, float *scales) {
-  for (int64_t i = 0; i < size; i += LANES) {
-    Ints largest = {};
-    Floats inverse;
-    for (int64_t t = 0; t < tokens; t++) largest = larger_magnitude(largest, load(rows + t * row_step + i));
-    store(scales + i, integer_scales(largest, bound, &inverse));
-    for (int64_t t = 0; t < tokens; t += 2) {
-      const Floats first = load(rows + t * row_step + i);
-      const Floats second = t + 1 < tokens ? load(rows + (t + 1) * row_step + i) : (Floats){};
-      store_pairs(pairs + t / 2 * size + i, first * inverse, second * inverse);
-    }
-  }
 }
 
 /* rows [STRIP_COLUMNS tokens][depth pairs] -> a panel [depth pairs][STRIP_COLUMNS]; depth: a multiple of LANES */

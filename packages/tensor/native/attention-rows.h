@@ -4,14 +4,6 @@
 #include <float.h>
 #include "attention-common.h"
 
-#if LANES == 16
-#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
-#elif LANES == 8
-#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7})
-#else
-#define LANE_NUMBERS ((Ints){0, 1, 2, 3})
-#endif
-
 /* Exchanges the blocks off the diagonal in every square of 2 * step rows and lanes. */
 static inline __attribute__((always_inline)) void transpose_step(Floats rows[LANES], const int step) {
   const Ints moved = (LANE_NUMBERS & step) != 0;

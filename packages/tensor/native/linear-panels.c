@@ -1,282 +1,35 @@
 /* Products of float32 rows with frozen weights held once, as bfloat16 or in
    blocks of 4 bits. A panel of 32 columns is unpacked a slice of its depth at a
    time and used for all rows; formats and directions differ only in how a panel
-   is unpacked. Forward: depth is `in`, columns are outputs; backward: depth is
-   `out`, columns are inputs. A few rows forward take the weights straight from
-   registers. Sums run in a fixed order, whatever the threads. */
+   is unpacked, paths in what its sums are computed in. Forward: depth is `in`,
+   columns are outputs; backward: depth is `out`, columns are inputs. A few rows
+   forward take the weights straight from registers. Sums run in a fixed order,
+   whatever the threads. */
 #include "kernels.h"
-#include "linear-panels-unpack.h"
-#include "scratch.h"
-#include "vector.h"
-#ifdef PATH_AMX
-#include "amx.h"
+#if defined(PATH_AMX)
+#include "linear-panels-tiles.h"
+#elif defined(PATH_AVX512)
+#include "linear-panels-integers.h"
+#else
+#include "linear-panels-float.h"
 #endif
 
-/* Rows of a register tile (two vectors wide), and of those that take weights
- * straight from registers. */
+/* Rows that take weights straight from registers: at once, and up to how many
+   that is done. */
 #if defined(PATH_AVX512) || defined(__aarch64__)
-#define PANEL_ROWS 12
 #define PANEL_FEW_ROWS 4
 #else
-#define PANEL_ROWS 6
 #define PANEL_FEW_ROWS 2
 #endif
 #ifdef PATH_AMX
-#define PANEL_TILE_ROWS 32
-#define PANEL_DEPTH 1024
-#define PANEL_SHORT_DEPTH PANEL_DEPTH
 #define PANEL_DIRECT_ROWS PANEL_FEW_ROWS
 #else
-#define PANEL_TILE_ROWS PANEL_ROWS
-#define PANEL_DEPTH 512
-#define PANEL_SHORT_DEPTH                                                      \
-  64 /* for few rows: the panel then stays in the first cache */
-#define PANEL_DIRECT_ROWS                                                      \
-  (4 * PANEL_FEW_ROWS) /* rows up to which that is done, PANEL_FEW_ROWS at a   \
-                          time */
+#define PANEL_DIRECT_ROWS (4 * PANEL_FEW_ROWS)
 #endif
 #define PANEL_SHORT_ROWS 24
 /* Rows that one task takes, and rows that are prepared at once. */
 #define PANEL_TASK_ROWS 512
 #define PANEL_CHUNK_ROWS 1024
-
-static inline int64_t panel_min(int64_t a, int64_t b) { return a < b ? a : b; }
-
-/* ---- the product over panels
- * ------------------------------------------------------------------------- */
-
-typedef struct {
-  const PanelProduct *product;
-  PanelUnpack unpack;
-  int backward;
-  int64_t depth, columns;      /* of this direction, as they are in x and y */
-  int64_t slice;               /* the depth is taken in slices of this */
-  int64_t row_start, row_stop; /* of the chunk of rows that is prepared */
-  int64_t task_rows, task_columns, tasks_across;
-#ifdef PATH_AMX
-  uint16_t *prepared; /* the chunk of x: [padded rows, padded depth] */
-#else
-  float *prepared; /* the chunk of x: [rows / PANEL_ROWS][depth][PANEL_ROWS] */
-#endif
-  const float *x; /* few rows: [rows, padded depth] */
-  const float
-      *sums; /* few rows of 4 bits: sums of blocks of x [rows, depth / 32] */
-} PanelWork;
-
-/* y[r, c] of `rows` by `columns` <= 32 becomes from[r, c] (null: 0) plus
- * sums[r][c]. */
-static void panel_add(const float *sums, int64_t rows, int64_t columns,
-                      const float *from, float *y, int64_t stride) {
-  for (int64_t r = 0; r < rows; r++)
-    for (int64_t c = 0; c < columns; c++)
-      y[r * stride + c] =
-          (from ? from[r * stride + c] : 0.0f) + sums[r * PANEL_COLUMNS + c];
-}
-
-#ifdef PATH_AMX
-
-/* A slice of a panel as two strips of 16 columns, each [depth / 2][16
- * columns][2]. */
-static void panel_unpack_bfloat16(const PanelWork *work, int64_t start,
-                                  int64_t depth, int64_t column,
-                                  uint16_t *panel) {
-  float wide[PANEL_BLOCK * PANEL_COLUMNS] __attribute__((aligned(64)));
-  const __m512i interleave =
-      (__m512i)(__attribute__((vector_size(64))) uint16_t){
-          0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  for (int64_t d = 0; d < depth; d += PANEL_BLOCK) {
-    work->unpack(work->product, start + d, PANEL_BLOCK, column, wide);
-    for (int pair = 0; pair < PANEL_BLOCK / 2; pair++)
-      for (int strip = 0; strip < 2; strip++) {
-        const float *even = wide + 2 * pair * PANEL_COLUMNS + strip * 16;
-        __m512i both = (__m512i)_mm512_cvtne2ps_pbh(
-            (__m512)load(even + PANEL_COLUMNS), (__m512)load(even));
-        _mm512_store_si512(panel + strip * depth * 16 + (d / 2 + pair) * 32,
-                           _mm512_permutexvar_epi16(interleave, both));
-      }
-  }
-}
-
-/* sums[32][32] = x[32 rows, depth] times two strips of 16 columns */
-static void panel_tiles(const uint16_t *x, int64_t stride, int64_t depth,
-                        const uint16_t *first, const uint16_t *second,
-                        float *sums) {
-  tile_zero(0);
-  tile_zero(1);
-  tile_zero(2);
-  tile_zero(3);
-  for (int64_t d = 0; d < depth; d += 32) {
-    tile_load(4, x + d, stride * 2);
-    tile_load(6, first + d * 16, 64);
-    tile_load(7, second + d * 16, 64);
-    tile_load(5, x + 16 * stride + d, stride * 2);
-    tile_dot_bfloat16(0, 4, 6);
-    tile_dot_bfloat16(1, 4, 7);
-    tile_dot_bfloat16(2, 5, 6);
-    tile_dot_bfloat16(3, 5, 7);
-  }
-  tile_store(0, sums, 128);
-  tile_store(1, sums + 16, 128);
-  tile_store(2, sums + 16 * 32, 128);
-  tile_store(3, sums + 16 * 32 + 16, 128);
-}
-
-/* One slice of the depth of one panel, for the rows of a task. */
-static void panel_slice(const PanelWork *work, int64_t start, int64_t depth,
-                        int64_t column, int64_t row, int64_t row_stop) {
-  const PanelProduct *p = work->product;
-  int64_t stride = round_up(work->depth, PANEL_BLOCK),
-          padded = round_up(depth, PANEL_BLOCK);
-  const uint16_t *first, *second;
-  if (p->format == WEIGHTS_BFLOAT16 &&
-      !work->backward) { /* packed as the tiles want them */
-    first = (const uint16_t *)panel_bfloat16_at(p, column, start);
-    second = (const uint16_t *)panel_bfloat16_at(p, column + 16, start);
-  } else {
-    uint16_t *panel =
-        scratch(1, PANEL_DEPTH * PANEL_COLUMNS * sizeof(uint16_t));
-    panel_unpack_bfloat16(work, start, padded, column, panel);
-    first = panel;
-    second = panel + padded * 16;
-  }
-  const float *from = start == 0 ? p->addend : p->y;
-  int64_t columns = panel_min(work->columns - column, PANEL_COLUMNS);
-  float sums[32 * 32] __attribute__((aligned(64)));
-  for (; row < row_stop; row += 32) {
-    panel_tiles(work->prepared + (row - work->row_start) * stride + start,
-                stride, padded, first, second, sums);
-    int64_t at = row * work->columns + column;
-    panel_add(sums, panel_min(row_stop - row, 32), columns,
-              from ? from + at : NULL, p->y + at, work->columns);
-  }
-}
-
-/* 32 rows of x to bfloat16, padded with zeros. */
-static void panel_prepare(void *argument, size_t index) {
-  const PanelWork *work = argument;
-  int64_t depth = work->depth, padded = round_up(depth, PANEL_BLOCK);
-  int64_t row = work->row_start + (int64_t)index * PANEL_TILE_ROWS;
-  uint16_t *to = work->prepared + (int64_t)index * PANEL_TILE_ROWS * padded;
-  memset(to, 0, PANEL_TILE_ROWS * padded * sizeof *to);
-  for (int64_t stop = panel_min(row + PANEL_TILE_ROWS, work->row_stop);
-       row < stop; row++, to += padded) {
-    const float *from = work->product->x + row * depth;
-    int64_t d = 0;
-    for (; d + 16 <= depth; d += 16)
-      _mm256_storeu_si256((__m256i *)(to + d),
-                          (__m256i)_mm512_cvtneps_pbh((__m512)load(from + d)));
-    for (; d < depth; d++)
-      to[d] = to_bfloat16(from[d]);
-  }
-}
-
-#else
-
-/* A register tile of x side by side: [depth][PANEL_ROWS]. In place its rows
- * would fight for cache lines. */
-static void panel_prepare(void *argument, size_t index) {
-  const PanelWork *work = argument;
-  int64_t depth = work->depth,
-          row = work->row_start + (int64_t)index * PANEL_ROWS;
-  int64_t rows = panel_min(work->row_stop - row, PANEL_ROWS);
-  const float *from = work->product->x + row * depth;
-  float *to = work->prepared + (int64_t)index * PANEL_ROWS * depth;
-  if (rows == PANEL_ROWS) {
-    for (int64_t d = 0; d < depth; d++, to += PANEL_ROWS)
-      for (int r = 0; r < PANEL_ROWS; r++)
-        to[r] = from[r * depth + d];
-    return;
-  }
-  for (int64_t d = 0; d < depth; d++, to += PANEL_ROWS)
-    for (int64_t r = 0; r < rows; r++)
-      to[r] = from[r * depth + d];
-}
-
-/* y[rows][2 vectors] = from (null: 0) + x[depth][rows] * panel[depth][2 vectors
- * of 32 columns] */
-PANEL_INLINE void panel_tile(int rows, const float *x, int64_t depth,
-                             const float *panel, const float *from, float *y,
-                             int64_t y_stride) {
-  Floats sums[PANEL_ROWS][2];
-#pragma GCC unroll 12
-  for (int r = 0; r < rows; r++)
-    sums[r][0] = sums[r][1] = (Floats){};
-  for (int64_t d = 0; d < depth; d++) {
-    Floats first = load(panel + d * PANEL_COLUMNS),
-           second = load(panel + d * PANEL_COLUMNS + LANES);
-#pragma GCC unroll 12
-    for (int r = 0; r < rows; r++) {
-      Floats value = splat(x[d * PANEL_ROWS + r]);
-      sums[r][0] += value * first;
-      sums[r][1] += value * second;
-    }
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < rows; r++) {
-    if (from) {
-      sums[r][0] += load(from + r * y_stride);
-      sums[r][1] += load(from + r * y_stride + LANES);
-    }
-    store(y + r * y_stride, sums[r][0]);
-    store(y + r * y_stride + LANES, sums[r][1]);
-  }
-}
-
-#define PANEL_TILE(n)                                                          \
-  case n:                                                                      \
-    panel_tile(n, x, depth, panel, from, y, y_stride);                         \
-    break;
-/* The same for any number of rows up to PANEL_ROWS, each count compiled on its
- * own. */
-static void panel_tile_of(int64_t rows, const float *x, int64_t depth,
-                          const float *panel, const float *from, float *y,
-                          int64_t y_stride) {
-  switch (rows) {
-    PANEL_TILE(1)
-    PANEL_TILE(2)
-    PANEL_TILE(3)
-    PANEL_TILE(4)
-    PANEL_TILE(5)
-    PANEL_TILE(6)
-#if PANEL_ROWS > 6
-    PANEL_TILE(7)
-    PANEL_TILE(8)
-    PANEL_TILE(9)
-    PANEL_TILE(10)
-    PANEL_TILE(11)
-    PANEL_TILE(12)
-#endif
-  }
-}
-
-/* One slice of the depth of one panel, for the rows of a task. */
-static void panel_slice(const PanelWork *work, int64_t start, int64_t depth,
-                        int64_t column, int64_t row, int64_t row_stop) {
-  const PanelProduct *p = work->product;
-  float *panel = scratch(1, PANEL_DEPTH * PANEL_COLUMNS * sizeof(float));
-  work->unpack(p, start, round_up(depth, PANEL_BLOCK), column, panel);
-  const float *from = start == 0 ? p->addend : p->y;
-  int64_t columns = panel_min(work->columns - column, PANEL_COLUMNS);
-  float sums[PANEL_ROWS * PANEL_COLUMNS] __attribute__((aligned(64)));
-  for (; row < row_stop; row += PANEL_ROWS) {
-    int64_t rows = panel_min(row_stop - row, PANEL_ROWS),
-            at = row * work->columns + column;
-    const float *x = work->prepared + (row - work->row_start) * work->depth +
-                     start * PANEL_ROWS;
-    const float *before = from ? from + at : NULL;
-    for (int c = 0; c < PANEL_COLUMNS; c += 2 * LANES)
-      if (columns == PANEL_COLUMNS)
-        panel_tile_of(rows, x, depth, panel + c, before ? before + c : NULL,
-                      p->y + at + c, work->columns);
-      else
-        panel_tile_of(rows, x, depth, panel + c, NULL, sums + c, PANEL_COLUMNS);
-    if (columns < PANEL_COLUMNS)
-      panel_add(sums, rows, columns, before, p->y + at, work->columns);
-  }
-}
-
-#endif
 
 static void panel_task(void *argument, size_t index) {
   const PanelWork *work = argument;
@@ -321,10 +74,9 @@ static void panel_many_rows(PanelWork *work, const Parallel *parallel) {
   for (int64_t start = 0; start < rows; start += PANEL_CHUNK_ROWS) {
     work->row_start = start;
     work->row_stop = panel_min(start + PANEL_CHUNK_ROWS, rows);
-    int64_t padded = round_up(work->row_stop - start, PANEL_TILE_ROWS);
-    work->prepared = scratch(0, padded * round_up(work->depth, PANEL_BLOCK) *
-                                    sizeof *work->prepared);
-    parallel_for(parallel, panel_prepare, padded / PANEL_TILE_ROWS, work);
+    int64_t tiles = (work->row_stop - start + PANEL_TILE_ROWS - 1) / PANEL_TILE_ROWS;
+    work->prepared = scratch(0, tiles * panel_tile_bytes(work));
+    parallel_for(parallel, panel_prepare, tiles, work);
     parallel_for(parallel, panel_task, panel_divide(work), work);
   }
 }

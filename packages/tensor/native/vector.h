@@ -21,6 +21,14 @@
 #define LANES 4
 #endif
 
+#if LANES == 16
+#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15})
+#elif LANES == 8
+#define LANE_NUMBERS ((Ints){0, 1, 2, 3, 4, 5, 6, 7})
+#else
+#define LANE_NUMBERS ((Ints){0, 1, 2, 3})
+#endif
+
 typedef float Floats __attribute__((vector_size(LANES * 4)));
 typedef int32_t Ints __attribute__((vector_size(LANES * 4)));
 typedef float FloatsUnaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));

@@ -1,0 +1,29 @@
+/* What the panel products share, whatever computes the sums of a panel. */
+#ifndef FLACUNA_LINEAR_PANELS_COMMON_H
+#define FLACUNA_LINEAR_PANELS_COMMON_H
+#include "linear-panels-unpack.h"
+#include "scratch.h"
+
+static inline int64_t panel_min(int64_t a, int64_t b) { return a < b ? a : b; }
+
+typedef struct {
+  const PanelProduct *product;
+  PanelUnpack unpack;
+  int backward;
+  int64_t depth, columns;      /* of this direction, as they are in x and y */
+  int64_t slice;               /* the depth is taken in slices of this */
+  int64_t row_start, row_stop; /* of the chunk of rows that is prepared */
+  int64_t task_rows, task_columns, tasks_across;
+  void *prepared; /* the chunk of x, a tile of PANEL_TILE_ROWS rows after another */
+  const float *x;    /* few rows: [rows, padded depth] */
+  const float *sums; /* few rows of 4 bits: sums of blocks of x [rows, depth / 32] */
+} PanelWork;
+
+/* y[r, c] of `rows` by `columns` <= 32 becomes from[r, c] (null: 0) plus sums[r][c]. */
+static void panel_add(const float *sums, int64_t rows, int64_t columns, const float *from, float *y, int64_t stride) {
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t c = 0; c < columns; c++)
+      y[r * stride + c] = (from ? from[r * stride + c] : 0.0f) + sums[r * PANEL_COLUMNS + c];
+}
+
+#endif
