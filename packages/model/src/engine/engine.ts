@@ -4,21 +4,15 @@ import { ModelError } from "../errors.ts";
 import { checkSampling } from "../generate/sampler.ts";
 import { createStopRule, type FinishReason, type StopOptions } from "../generate/stopping.ts";
 import type { IncrementalDecoder } from "../tokenizer/incremental-decoder.ts";
-import { cancelled, throwIfCancelled } from "./cancelled.ts";
 import { checkTokenIds } from "./check-token-ids.ts";
-import {
-  type GeneratedToken,
-  Generation,
-  type GenerationOutput,
-  type GenerationRequest,
-} from "./generation.ts";
+import type { GeneratedToken, GenerationRequest } from "./generation.ts";
 import type { Loglikelihood, LoglikelihoodRequest } from "./loglikelihood.ts";
 import type { SchedulerLimits } from "./scheduler.ts";
 import { type ScoreOptions, scoreContinuations } from "./score-continuations.ts";
-import type { Sequence } from "./sequence.ts";
 import { StepLoop, type StepLoopStats } from "./step-loop.ts";
 import type { StepModel } from "./step-model.ts";
-import { TokenStream } from "./token-stream.ts";
+import { streamGeneration } from "./stream-generation.ts";
+import type { TokenStream } from "./token-stream.ts";
 
 /** One sequence to generate. */
 export interface EngineRequest extends GenerationRequest {
@@ -100,39 +94,28 @@ export function createEngine(
   let generations = 0;
   let generatedTokens = 0;
 
-  function generate(request: EngineRequest): TokenStream<GeneratedToken, FinishReason> {
-    const { signal } = request;
-    let sequence: Sequence | undefined;
-    const onAbort = () => stream.abort(cancelled(signal!));
-    const output: GenerationOutput = {
-      push(token) {
-        generatedTokens += 1;
-        stream.push(token);
-      },
-      end: (reason) => stream.end(reason),
-      fail: (error) => stream.fail(error),
-    };
-    const stream = new TokenStream<GeneratedToken, FinishReason>({
-      onStart() {
-        throwIfCancelled(signal);
+  const generate = (request: EngineRequest): TokenStream<GeneratedToken, FinishReason> =>
+    streamGeneration(loop, request.signal, {
+      prepare() {
         checkRequest(request, { vocabSize, capacity });
         if (generations >= maxConcurrent + maxQueued) throw overloaded(maxConcurrent, maxQueued);
-        const stopRule = createStopRule(stopOptions(request, tokenizer, capacity), () =>
-          tokenizer.incrementalDecoder(),
-        );
-        sequence = loop.add(new Generation({ request, vocabSize, stopRule, output }));
+        const decoder = () => tokenizer.incrementalDecoder();
+        return {
+          request,
+          vocabSize,
+          stopRule: createStopRule(stopOptions(request, tokenizer, capacity), decoder),
+        };
+      },
+      onBegin() {
         generations += 1;
-        signal?.addEventListener("abort", onAbort);
+      },
+      onToken() {
+        generatedTokens += 1;
       },
       onEnd() {
-        if (sequence === undefined) return;
         generations -= 1;
-        signal?.removeEventListener("abort", onAbort);
-        loop.remove(sequence);
       },
     });
-    return stream;
-  }
 
   return {
     generate,

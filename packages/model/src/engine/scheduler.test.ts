@@ -110,6 +110,18 @@ describe("Scheduler", () => {
     expect(step()).toBe("b 12-20");
   });
 
+  it("loses the end of a kept beginning before its start", () => {
+    const { scheduler, add, step } = setUp({ pageCount: 4, maxStepTokens: 50 });
+    const a = add("a", new ListWork(count(12)));
+    step();
+    scheduler.remove(a);
+    const b = add("b", new ListWork(count(5, 50)));
+    step();
+    scheduler.remove(b);
+    add("c", new ListWork(count(12)));
+    expect(step()).toBe("c 8-12");
+  });
+
   it("finds nothing that another adapter has computed", () => {
     const { add, step } = setUp({ maxStepTokens: 50 });
     add("a", new ListWork(count(12)));

@@ -11,14 +11,8 @@ import {
   runLength,
   Scoring,
 } from "./loglikelihood.ts";
-import type { Sequence, Work } from "./sequence.ts";
+import type { Sequence, WorkSink } from "./sequence.ts";
 import { sortInSlices, TimeSlice } from "./time-slice.ts";
-
-/** Where work goes. */
-export interface WorkSink {
-  add(work: Work): Sequence;
-  remove(sequence: Sequence): void;
-}
 
 /** What requests are held to. */
 export interface ScoringBounds {

@@ -18,6 +18,14 @@ export interface Work {
   fail(error: unknown): void;
 }
 
+/** Where work goes. */
+export interface WorkSink {
+  /** Lets work take part from the next step on. */
+  add(work: Work): Sequence;
+  /** Takes a sequence out without a word to its work; it may be out already. */
+  remove(sequence: Sequence): void;
+}
+
 /** Where a sequence is. */
 export type SequenceState = "waiting" | "running" | "gone";
 

@@ -1,7 +1,7 @@
 // Steps one after another for as long as there is work: plan, run, hand out what came of it. Decides nothing itself.
 import { ModelError } from "../errors.ts";
 import { type Advance, Scheduler, type SchedulerLimits, type SchedulerStats } from "./scheduler.ts";
-import type { Sequence, Work } from "./sequence.ts";
+import type { Sequence, Work, WorkSink } from "./sequence.ts";
 import type { Read, StepModel, StepResult, StepSequence } from "./step-model.ts";
 
 /** What has happened so far, and what is under way. */
@@ -26,7 +26,7 @@ interface Step {
 type Outcome = { readonly results: readonly StepResult[] } | { readonly error: unknown };
 
 /** All work over one model. */
-export class StepLoop {
+export class StepLoop implements WorkSink {
   readonly #model: StepModel;
   readonly #scheduler: Scheduler;
   #running: Promise<void> | undefined;

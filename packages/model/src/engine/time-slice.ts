@@ -1,7 +1,7 @@
 // Work in JavaScript that is long in sum, done in slices so that other events get their turn in between.
 import { setImmediate } from "node:timers/promises";
 
-const SLICE_MS = 5;
+const SLICE_MS = 2;
 
 /** A stretch of time for one kind of work. */
 export class TimeSlice {
