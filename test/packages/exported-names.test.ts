@@ -217,8 +217,10 @@ describe("public names", () => {
       renderChatTemplate
       rotateCheckpoint
       sampleToken
+      tokenizerFilesFromGguf
       writeCheckpoint
       writeSafetensors
+      type AddedToken
       type ChatMessage
       type ChatTemplateOptions
       type Checkpoint
@@ -257,6 +259,7 @@ describe("public names", () => {
       type SafetensorsEntry
       type SafetensorsFile
       type SamplingOptions
+      type SentencePieceDetails
       type StopFilter
       type TensorToWrite
       type Tokenizer

@@ -56,6 +56,8 @@ export interface ChatTemplateOptions {
   readonly addGenerationPrompt?: boolean;
   readonly bosToken?: string;
   readonly eosToken?: string;
+  /** What else the template may ask for, such as `date_string`. */
+  readonly variables?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -71,6 +73,10 @@ export function renderChatTemplate(
 ): string {
   try {
     return new Template(jinjaSource).render({
+      // As transformers has them: defined, and none.
+      tools: null,
+      documents: null,
+      ...options.variables,
       messages: messages.map(({ role, content }) => ({ role, content })),
       add_generation_prompt: options.addGenerationPrompt ?? true,
       bos_token: options.bosToken ?? "",

@@ -84,6 +84,7 @@ describe("parseLlamaConfig()", () => {
     ["hidden_act", "gelu"],
     ["model_type", "mistral"],
     ["rope_scaling", { type: "dynamic", factor: 2 }],
+    ["quantization_config", { quant_method: "gptq", bits: 4 }],
   ])("says that %s = %j is unsupported", (key, value) => {
     expect(codeOf(() => parseLlamaConfig({ ...VICUNA_13B, [key]: value }))).toBe("MODEL_UNSUPPORTED");
   });

@@ -149,6 +149,14 @@ const ASSUMED: readonly (readonly [key: string, accepted: readonly unknown[]])[]
 ];
 
 function refuseUnsupported(source: Record<string, unknown>): void {
+  if (source.quantization_config !== undefined && source.quantization_config !== null) {
+    const { quant_method: method } = source.quantization_config as { readonly quant_method?: unknown };
+    throw new ModelError(
+      "MODEL_UNSUPPORTED",
+      `config.json: weights quantised by ${quote(method)} are not read; use the checkpoint they were made from, or a GGUF`,
+      { details: { key: "quantization_config", value: method } },
+    );
+  }
   for (const [key, accepted] of ASSUMED) {
     const value = source[key];
     if (value === undefined || value === null || accepted.includes(value)) continue;

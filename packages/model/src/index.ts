@@ -32,12 +32,15 @@ export { type Linear, linear } from "./layers/linear.ts";
 export { type LlamaOptions, llamaHead, llamaHidden, llamaLogits, type Parameters } from "./llama.ts";
 export { type RotatedCheckpoint, rotateCheckpoint } from "./rotate.ts";
 export type { Coordinates } from "./rotate-coordinates.ts";
+export type { AddedToken } from "./tokenizer/added-tokens.ts";
+export { tokenizerFilesFromGguf } from "./tokenizer/gguf-tokenizer.ts";
 export type { IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
 export {
   createTokenizer,
   type DecodeOptions,
   type EncodeOptions,
   readTokenizer,
+  type SentencePieceDetails,
   type Tokenizer,
   type TokenizerFiles,
 } from "./tokenizer.ts";

@@ -1,13 +1,11 @@
 // Encode, decode and incremental decode as a checkpoint's `tokenizer.json` says; the only file that imports `tokenizers`.
-// That package normalises, splits and decodes; its encoding is asynchronous, so the pairs are merged by our own encoder.
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+// That package normalises, splits and decodes; its encoding is asynchronous, so tokens are found by our own encoders.
 import { Tokenizer as Pipeline } from "tokenizers";
 import { ModelError } from "./errors.ts";
-import { readJsonObject } from "./read-json.ts";
 import { type AddedToken, createAddedTokenSplitter } from "./tokenizer/added-tokens.ts";
-import { type BytePairModel, createBytePairEncoder } from "./tokenizer/byte-pair-encoder.ts";
 import { createIncrementalDecoder, type IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
+import { createTokenModel, type TokenModel } from "./tokenizer/token-model.ts";
+import { readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";
 
 /** How to encode. */
 export interface EncodeOptions {
@@ -27,6 +25,8 @@ export interface Tokenizer {
   readonly vocabSize: number;
   readonly bosTokenId: number | undefined;
   readonly eosTokenId: number;
+  /** The tokens that end an answer: the end of sequence, and those of turns and messages that the checkpoint names. */
+  readonly endTokenIds: readonly number[];
   /** The padding token, else the unknown token (as Vicuna pads), else the end of sequence. */
   readonly padTokenId: number;
   /** Jinja source of the checkpoint's chat template, when it brings one. */
@@ -58,46 +58,49 @@ export interface TokenizerFiles {
   readonly specialTokensMap?: Readonly<Record<string, unknown>> | undefined;
   /** `chat_template.jinja`, which goes before a template in the configuration */
   readonly chatTemplate?: string | undefined;
+  /** Tokens that end an answer besides the end of sequence, as `generation_config.json` has them. */
+  readonly endTokenIds?: readonly number[];
+  /** Of a SentencePiece model, what `tokenizer.json` has no words for. */
+  readonly sentencePiece?: SentencePieceDetails;
+}
+
+/** How SentencePiece encodes, where Hugging Face's format would have it otherwise. */
+export interface SentencePieceDetails {
+  /** Tokens found in the normalised text before anything else, which end no stretch of it. */
+  readonly userDefined: readonly AddedToken[];
+  /** BPE: the rank of each merge, where several have the same. */
+  readonly mergeRanks?: readonly number[];
 }
 
 /**
- * Reads the tokenizer of the checkpoint in `folder`.
+ * Reads the tokenizer at `path`: that of a checkpoint's folder (`tokenizer.json`, else `tokenizer.model`, else the one
+ * GGUF file), or that in a GGUF file.
  *
- * @throws ModelError `MODEL_FILE_UNREADABLE`, `MODEL_TOKENIZER_INVALID`, or `MODEL_UNSUPPORTED` when its model is not BPE
+ * @throws ModelError `MODEL_FILE_UNREADABLE`; `MODEL_TOKENIZER_INVALID`; `MODEL_UNSUPPORTED` when it is neither BPE nor
+ * Unigram; as `readGguf` for a GGUF file
  */
-export async function readTokenizer(folder: string): Promise<Tokenizer> {
-  const read = (name: string) => readJsonObject(join(folder, name), "MODEL_TOKENIZER_INVALID");
-  const tokenizer = await read("tokenizer.json");
-  if (tokenizer === undefined) {
-    throw new ModelError(
-      "MODEL_FILE_UNREADABLE",
-      `${folder} has no tokenizer.json; if it has a tokenizer.model, convert it with transformers: ` +
-        "AutoTokenizer.from_pretrained(folder).save_pretrained(folder)",
-      { details: { folder } },
-    );
-  }
-  return createTokenizer({
-    tokenizer,
-    config: await read("tokenizer_config.json"),
-    specialTokensMap: await read("special_tokens_map.json"),
-    chatTemplate: await readFile(join(folder, "chat_template.jinja"), "utf8").catch(() => undefined),
-  });
+export async function readTokenizer(path: string): Promise<Tokenizer> {
+  return createTokenizer(await readTokenizerFiles(path));
 }
 
 /**
  * The tokenizer that parsed `files` describe.
  *
- * @throws ModelError `MODEL_TOKENIZER_INVALID`, or `MODEL_UNSUPPORTED` when its model is not BPE
+ * @throws ModelError `MODEL_TOKENIZER_INVALID`, or `MODEL_UNSUPPORTED` when its model is neither BPE nor Unigram
  */
 export function createTokenizer(files: TokenizerFiles): Tokenizer {
-  const model = bytePairModel(files.tokenizer);
+  const model = createTokenModel(files.tokenizer, files.sentencePiece?.mergeRanks);
   const addedTokens = addedTokensOf(files.tokenizer);
   const vocabulary = createVocabulary(model, addedTokens);
   const specials = resolveSpecialTokens(files, model, vocabulary.idOfToken);
   const split = createAddedTokenSplitter(addedTokens);
-  const encodeSegment = createSegmentEncoder(files.tokenizer, model);
+  const encodeSegment = createSegmentEncoder(files, model);
   const decodeTokens = createTokenDecoder(files.tokenizer);
   const specialIds = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id));
+  // Early conversions name the beginning of sequence and the unknown token as ends.
+  const isEnd = (id: number) =>
+    specialIds.has(id) && id !== specials.bosTokenId && id !== specials.unkTokenId;
+  const ends = new Set([specials.eosTokenId, ...(files.endTokenIds ?? []).filter(isEnd)]);
 
   function encode(text: string, { addBos = specials.addsBos }: EncodeOptions = {}): number[] {
     const ids = addBos && specials.bosTokenId !== undefined ? [specials.bosTokenId] : [];
@@ -119,6 +122,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     vocabSize: vocabulary.tokenOfId.length,
     bosTokenId: specials.bosTokenId,
     eosTokenId: specials.eosTokenId,
+    endTokenIds: [...ends],
     padTokenId: specials.padTokenId,
     chatTemplate: files.chatTemplate ?? chatTemplateOf(files.config),
     encode,
@@ -143,44 +147,13 @@ function addedTokensOf(tokenizer: Readonly<Record<string, unknown>>): readonly A
   return tokens;
 }
 
-function bytePairModel(tokenizer: Readonly<Record<string, unknown>>): BytePairModel {
-  const model = tokenizer.model as (BytePairModel & Record<string, unknown>) | undefined;
-  if (typeof model?.vocab !== "object" || model.vocab === null) {
-    throw new ModelError(
-      "MODEL_TOKENIZER_INVALID",
-      "tokenizer.json: model.vocab is missing; fetch the file again",
-    );
-  }
-  const type = model.type ?? (Array.isArray(model.merges) ? "BPE" : undefined);
-  const unsupported =
-    type !== "BPE"
-      ? `model type ${JSON.stringify(type)}`
-      : ["dropout", "continuing_subword_prefix", "end_of_word_suffix"].find((key) => model[key]);
-  if (unsupported !== undefined) {
-    throw new ModelError(
-      "MODEL_UNSUPPORTED",
-      `tokenizer.json: ${unsupported} is not supported, only plain BPE is`,
-    );
-  }
-  const isSound =
-    Array.isArray(model.merges) &&
-    Object.values(model.vocab).every((id) => Number.isSafeInteger(id) && id >= 0);
-  if (!isSound) {
-    throw new ModelError(
-      "MODEL_TOKENIZER_INVALID",
-      "tokenizer.json: model must have ids in vocab and a list of merges",
-    );
-  }
-  return model;
-}
-
 interface Vocabulary {
   readonly idOfToken: ReadonlyMap<string, number>;
   readonly tokenOfId: readonly (string | undefined)[];
 }
 
-function createVocabulary(model: BytePairModel, addedTokens: readonly AddedToken[]): Vocabulary {
-  const idOfToken = new Map(Object.entries(model.vocab));
+function createVocabulary(model: TokenModel, addedTokens: readonly AddedToken[]): Vocabulary {
+  const idOfToken = new Map(model.idOfToken);
   for (const { content, id } of addedTokens) idOfToken.set(content, id);
   const tokenOfId: (string | undefined)[] = [];
   for (const [token, id] of idOfToken) tokenOfId[id] = token;
@@ -189,10 +162,10 @@ function createVocabulary(model: BytePairModel, addedTokens: readonly AddedToken
 
 /** Normalises, splits into words and encodes one stretch of text without added tokens. */
 function createSegmentEncoder(
-  tokenizer: Readonly<Record<string, unknown>>,
-  model: BytePairModel,
+  { tokenizer, sentencePiece }: TokenizerFiles,
+  model: TokenModel,
 ): (text: string, isFirst: boolean) => number[] {
-  const encodePiece = createBytePairEncoder(model);
+  const encodePiece = withUserDefined(sentencePiece?.userDefined ?? [], model.encode);
   const normalizer = pipeline(tokenizer).getNormalizer();
   const first = pipeline(tokenizer).getPreTokenizer();
   const later = pipeline(withoutFirstPrefix(tokenizer)).getPreTokenizer();
@@ -202,6 +175,16 @@ function createSegmentEncoder(
     if (splitter === null) return encodePiece(normal);
     return splitter.preTokenizeString(normal).flatMap(([piece]) => encodePiece(piece));
   };
+}
+
+/** `encode`, after the user's own tokens have been cut out of the normalised text. */
+function withUserDefined(
+  tokens: readonly AddedToken[],
+  encode: (piece: string) => number[],
+): (piece: string) => number[] {
+  if (tokens.length === 0) return encode;
+  const split = createAddedTokenSplitter(tokens);
+  return (piece) => split(piece).flatMap((part) => (typeof part === "number" ? [part] : encode(part)));
 }
 
 function createTokenDecoder(tokenizer: Readonly<Record<string, unknown>>): (tokens: string[]) => string {
@@ -244,21 +227,24 @@ function withoutFirstPrefix(tokenizer: Readonly<Record<string, unknown>>): Recor
 interface SpecialTokens {
   readonly bosTokenId: number | undefined;
   readonly eosTokenId: number;
+  readonly unkTokenId: number | undefined;
   readonly padTokenId: number;
   readonly addsBos: boolean;
 }
 
 function resolveSpecialTokens(
   files: TokenizerFiles,
-  model: BytePairModel,
+  model: TokenModel,
   idOfToken: ReadonlyMap<string, number>,
 ): SpecialTokens {
   const { config = {}, specialTokensMap = {} } = files;
   const isNamed = files.config !== undefined || files.specialTokensMap !== undefined;
-  const idOf = (key: string, usual: string | null | undefined): number | undefined => {
+  const idOf = (key: string, usual: string | undefined): number | undefined => {
+    // Early conversions of LLaMA name their tokens "".
+    const isUsual = !isNamed || config[key] === "" || specialTokensMap[key] === "";
     const name =
-      tokenContent(config[key]) ?? tokenContent(specialTokensMap[key]) ?? (isNamed ? undefined : usual);
-    return typeof name === "string" ? idOfToken.get(name) : undefined;
+      tokenContent(config[key]) || tokenContent(specialTokensMap[key]) || (isUsual ? usual : undefined);
+    return name === undefined ? undefined : idOfToken.get(name);
   };
   const bosTokenId = idOf("bos_token", "<s>");
   const eosTokenId = idOf("eos_token", "</s>");
@@ -268,12 +254,13 @@ function resolveSpecialTokens(
       "no end-of-sequence token: tokenizer_config.json or special_tokens_map.json must name one in the vocabulary as eos_token",
     );
   }
-  const padTokenId = idOf("pad_token", null) ?? idOf("unk_token", model.unk_token) ?? eosTokenId;
+  const unkTokenId = idOf("unk_token", model.unknownToken);
+  const padTokenId = idOf("pad_token", undefined) ?? unkTokenId ?? eosTokenId;
   const addsBos =
     typeof config.add_bos_token === "boolean"
       ? config.add_bos_token
       : postProcessorAddsBos(files, bosTokenId);
-  return { bosTokenId, eosTokenId, padTokenId, addsBos };
+  return { bosTokenId, eosTokenId, unkTokenId, padTokenId, addsBos };
 }
 
 /** Special tokens are written as a string or as an object with `content`. */

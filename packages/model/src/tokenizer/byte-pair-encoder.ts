@@ -28,11 +28,12 @@ const CACHED_PIECE_LENGTH = 32;
  * A vocabulary in which no merge ends one word and begins the next (LLaMA's) is encoded word by word with a cache, which
  * gives the same ids.
  *
+ * @param mergeRanks rank of each merge; those of one rank go from left to right. Default: its place in the list
  * @throws ModelError `MODEL_TOKENIZER_INVALID` when a merge makes a token that the vocabulary lacks
  */
-export function createBytePairEncoder(model: BytePairModel): BytePairEncoder {
+export function createBytePairEncoder(model: BytePairModel, mergeRanks?: readonly number[]): BytePairEncoder {
   const vocab = new Map(Object.entries(model.vocab));
-  const merges = readMerges(model, vocab);
+  const merges = readMerges(model, vocab, mergeRanks);
   const initial = createCharacterLookup(model, vocab);
   const encodeWhole = (piece: string): number[] => {
     const known = model.ignore_merges ? vocab.get(piece) : undefined;
@@ -61,32 +62,39 @@ export function createBytePairEncoder(model: BytePairModel): BytePairEncoder {
 
 /** The merges by the ids of their pair. */
 interface Merges {
-  /** `left · stride + right` to rank; a lower rank goes first. */
-  readonly rankOfPair: ReadonlyMap<number, number>;
-  /** Rank to the id of the joined token. */
+  /** `left · stride + right` to the place in the list. */
+  readonly indexOfPair: ReadonlyMap<number, number>;
+  /** By place: the id of the joined token. */
   readonly joined: Int32Array;
+  /** By place: the rank; a lower rank goes first. */
+  readonly ranks: Int32Array;
   readonly stride: number;
 }
 
-function readMerges(model: BytePairModel, vocab: ReadonlyMap<string, number>): Merges {
+function readMerges(
+  model: BytePairModel,
+  vocab: ReadonlyMap<string, number>,
+  mergeRanks: readonly number[] | undefined,
+): Merges {
   let stride = 0;
   for (const id of vocab.values()) stride = Math.max(stride, id + 1);
-  const rankOfPair = new Map<number, number>();
+  const indexOfPair = new Map<number, number>();
   const joined = new Int32Array(model.merges.length);
-  for (const [rank, merge] of model.merges.entries()) {
+  for (const [index, merge] of model.merges.entries()) {
     const [left, right] = splitMerge(merge);
     const ids = [vocab.get(left), vocab.get(right), vocab.get(left + right)];
     if (ids.includes(undefined)) {
       throw new ModelError(
         "MODEL_TOKENIZER_INVALID",
-        `tokenizer.json: merge ${rank} (${left} + ${right}) is not in the vocabulary`,
+        `tokenizer.json: merge ${index} (${left} + ${right}) is not in the vocabulary`,
       );
     }
     const [leftId, rightId, joinedId] = ids as [number, number, number];
-    rankOfPair.set(leftId * stride + rightId, rank);
-    joined[rank] = joinedId;
+    indexOfPair.set(leftId * stride + rightId, index);
+    joined[index] = joinedId;
   }
-  return { rankOfPair, joined, stride };
+  const ranks = Int32Array.from(mergeRanks ?? joined.keys());
+  return { indexOfPair, joined, ranks, stride };
 }
 
 function splitMerge(merge: string | readonly [string, string]): readonly [string, string] {
@@ -135,28 +143,29 @@ function createCharacterLookup(
 }
 
 /** Joins pairs in `ids` until no merge applies; O(n log n) by a heap of candidate pairs. */
-function mergeAll(ids: number[], { rankOfPair, joined, stride }: Merges): number[] {
+function mergeAll(ids: number[], { indexOfPair, joined, ranks, stride }: Merges): number[] {
   const count = ids.length;
   // A linked list over positions: a joined token stays at its left position, the right one is dead (-1).
   const next = Int32Array.from(ids, (_, i) => (i + 1 < count ? i + 1 : -1));
   const previous = Int32Array.from(ids, (_, i) => i - 1);
   const heap: number[] = [];
-  const rankAt = (left: number): number | undefined => {
+  const indexAt = (left: number): number | undefined => {
     const right = next[left]!;
-    return right < 0 || ids[left]! < 0 ? undefined : rankOfPair.get(ids[left]! * stride + ids[right]!);
+    return right < 0 || ids[left]! < 0 ? undefined : indexOfPair.get(ids[left]! * stride + ids[right]!);
   };
   // Rank and position in one number, so that the heap orders by rank, then from left to right.
   const offer = (left: number): void => {
-    const rank = rankAt(left);
-    if (rank !== undefined) pushHeap(heap, rank * count + left);
+    const index = indexAt(left);
+    if (index !== undefined) pushHeap(heap, ranks[index]! * count + left);
   };
   for (let i = 0; i + 1 < count; i++) offer(i);
   for (let top = popHeap(heap); top !== undefined; top = popHeap(heap)) {
     const left = top % count;
-    const rank = (top - left) / count;
-    if (rankAt(left) !== rank) continue;
+    const index = indexAt(left);
+    // The pair may have changed since it was offered.
+    if (index === undefined || ranks[index] !== (top - left) / count) continue;
     const right = next[left]!;
-    ids[left] = joined[rank]!;
+    ids[left] = joined[index]!;
     ids[right] = -1;
     next[left] = next[right]!;
     if (next[left]! >= 0) previous[next[left]!] = left;

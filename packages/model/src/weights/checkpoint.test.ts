@@ -122,13 +122,80 @@ describe("readCheckpoint()", () => {
     await expect(readCheckpoint(folder)).rejects.toMatchObject({ code: "MODEL_SAFETENSORS_INVALID" });
   });
 
-  it("refuses a pickle and says how to convert it", async () => {
-    await writeFile(join(folder, "config.json"), JSON.stringify(formatLlamaConfig(CONFIG, "float32")));
-    await writeFile(join(folder, "pytorch_model.bin"), "");
+  it.each(["float32", "float16", "bfloat16"] as const)(
+    "reads %s as stored, in one file or in shards",
+    async (dtype) => {
+      const stored = parameters().map((tensor, rank) => {
+        const size = tensor.shape.reduce((a, b) => a * b, 1);
+        const values = Array.from({ length: size }, (_, i) => (rank - i) / 4);
+        return { ...tensor, dtype, read: () => Tensor.fromArray(dtype, tensor.shape, values) };
+      });
+      for (const write of [() => writeCheckpoint(folder, CONFIG, stored), () => writeShards(stored)]) {
+        await write();
+        const { weights } = await readCheckpoint(folder);
+        for (const { name, read } of stored) {
+          expect(weights.get(name)!.dtype).toBe(dtype);
+          expect(await weights.get(name)!.read()).toEqual(read());
+        }
+        await rm(join(folder, "model.safetensors"), { force: true });
+      }
+    },
+  );
+
+  it.each([
+    ["pytorch_model.bin", "safe_serialization"],
+    ["pytorch_model-00001-of-00002.bin", "safe_serialization"],
+    ["model.pt", "safe_serialization"],
+    ["consolidated.00.pth", "convert_llama_weights_to_hf"],
+  ])("refuses the pickle %s and says how to convert it", async (name, advice) => {
+    const config = name.startsWith("consolidated") ? "params.json" : "config.json";
+    await writeFile(join(folder, config), JSON.stringify(formatLlamaConfig(CONFIG, "float32")));
+    await writeFile(join(folder, name), "");
     await expect(readCheckpoint(folder)).rejects.toMatchObject({
       code: "MODEL_UNSUPPORTED",
-      message: expect.stringContaining("safe_serialization"),
+      message: expect.stringContaining(advice),
     });
+  });
+
+  it("reads safetensors that lie beside pickles", async () => {
+    await writeCheckpoint(folder, CONFIG, parameters());
+    for (const name of ["pytorch_model.bin", "training_args.bin", "optimizer.pt"]) {
+      await writeFile(join(folder, name), "");
+    }
+    await expect(readCheckpoint(folder)).resolves.toMatchObject({ config: CONFIG });
+  });
+
+  it("reads an early conversion: ids that are wrong or missing, and fields of later versions absent", async () => {
+    await writeCheckpoint(folder, CONFIG, parameters());
+    const early = {
+      architectures: ["LLaMAForCausalLM"],
+      model_type: "llama",
+      hidden_size: 8,
+      intermediate_size: 12,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      vocab_size: 10,
+      rms_norm_eps: 1e-5,
+      max_sequence_length: 2048,
+      bos_token_id: 0,
+      eos_token_id: 1,
+      pad_token_id: -1,
+      torch_dtype: "float16",
+    };
+    await writeFile(join(folder, "config.json"), JSON.stringify(early));
+    expect((await readCheckpoint(folder)).config).toEqual(CONFIG);
+  });
+
+  it("reads the rotary scaling of Llama 3", async () => {
+    const ropeScaling = {
+      factor: 8,
+      lowFreqFactor: 1,
+      highFreqFactor: 4,
+      originalMaxPositionEmbeddings: 8192,
+    };
+    const scaled = { ...CONFIG, ropeTheta: 500_000, ropeScaling };
+    await writeCheckpoint(folder, scaled, parameters());
+    expect((await readCheckpoint(folder)).config).toEqual(scaled);
   });
 
   it("reports a folder without a configuration", async () => {

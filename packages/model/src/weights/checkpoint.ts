@@ -1,12 +1,14 @@
-// A Hugging Face checkpoint folder as configuration and weights: which files, which parameters, in both directions.
-// Knows the names and shapes a model needs; the byte format is in safetensors.ts.
+// A checkpoint as configuration and weights: which files, which parameters, in both directions. Knows Hugging Face's
+// folders and the names and shapes a model needs; the byte formats are in safetensors.ts and gguf.ts.
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DType, Tensor } from "@flacuna/tensor";
+import type { DType, StoredBlocks, Tensor } from "@flacuna/tensor";
 import { formatLlamaConfig, type LlamaConfig, llamaParameterShapes, parseLlamaConfig } from "../config.ts";
 import { ModelError } from "../errors.ts";
 import { readJsonObject } from "../read-json.ts";
 import { checkAgreement } from "./agreement.ts";
+import { findGguf } from "./find-gguf.ts";
+import { readGgufCheckpoint } from "./gguf-checkpoint.ts";
 import {
   readSafetensors,
   type SafetensorsFile,
@@ -16,11 +18,13 @@ import {
 
 /** One parameter that lies in a file; satisfies `@flacuna/tensor`'s `WeightSource`. */
 export interface CheckpointWeight {
-  /** As stored, not as computed with. */
+  /** As `read` gives it, not as computed with: of safetensors the stored type, of GGUF float32. */
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** Where the bytes lie, for whoever maps them. */
+  /** Where the stored bytes lie. Of GGUF they are blocks, and rows of queries and keys in the order of that format. */
   readonly file: { readonly path: string; readonly offset: number; readonly length: number };
+  /** The blocks of 4 bits that the parameter is stored in, where it is. */
+  readonly blocks?: StoredBlocks;
   /** The parameter, read now. */
   read(): Promise<Tensor>;
 }
@@ -39,13 +43,20 @@ export interface Checkpoint {
 }
 
 /**
- * Opens the checkpoint in `folder` (`config.json` with `model.safetensors`, or with the shards named in
- * `model.safetensors.index.json`) and checks every name and shape. Reads headers only.
+ * Opens the checkpoint at `path` and checks every name and shape: a folder (`config.json` with `model.safetensors`, or
+ * with the shards named in `model.safetensors.index.json`; else its one GGUF file) or a GGUF file. Reads headers only.
  *
  * @throws ModelError `MODEL_FILE_UNREADABLE`, `MODEL_CONFIG_INVALID`, `MODEL_UNSUPPORTED` (also for pickle files),
- * `MODEL_SAFETENSORS_INVALID`, or `MODEL_CHECKPOINT_MISMATCH` with all that is wrong in `details`
+ * `MODEL_SAFETENSORS_INVALID`, `MODEL_GGUF_INVALID`, `MODEL_INVALID_ARGUMENT` for a folder of several GGUF files, or
+ * `MODEL_CHECKPOINT_MISMATCH` with all that is wrong in `details`
  */
-export async function readCheckpoint(folder: string): Promise<Checkpoint> {
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const gguf = await findGguf(path);
+  return gguf === undefined ? readFolder(path) : readGgufCheckpoint(gguf);
+}
+
+async function readFolder(folder: string): Promise<Checkpoint> {
+  await refusePickles(folder);
   const json = await readJsonObject(join(folder, "config.json"), "MODEL_CONFIG_INVALID");
   if (json === undefined) {
     throw new ModelError(
@@ -126,19 +137,30 @@ function shardNames(folder: string, index: Record<string, unknown>): readonly st
 async function singleFile(folder: string): Promise<readonly string[]> {
   const names = await readdir(folder);
   if (names.includes("model.safetensors")) return ["model.safetensors"];
-  if (names.some((name) => /^(pytorch_model|consolidated).*\.(bin|pth)$/.test(name))) {
-    throw new ModelError(
-      "MODEL_UNSUPPORTED",
-      `${folder} holds its weights as a Python pickle, which can run any code when it is read; convert it with ` +
-        `transformers: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(out, safe_serialization=True)`,
-      { details: { folder } },
-    );
-  }
   throw new ModelError(
     "MODEL_FILE_UNREADABLE",
     `${folder} has no model.safetensors and no model.safetensors.index.json`,
     {
       details: { folder },
     },
+  );
+}
+
+const SAFETENSORS = /\.safetensors(\.index\.json)?$/;
+const PICKLE = /\.(bin|pt|pth|ckpt|pkl)$/;
+
+/** Says what to do about a folder whose weights are pickles, Meta's own distribution of LLaMA among them. */
+async function refusePickles(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const pickle = names.find((name) => PICKLE.test(name));
+  if (pickle === undefined || names.some((name) => SAFETENSORS.test(name))) return;
+  const how = names.includes("params.json")
+    ? "convert_llama_weights_to_hf.py of transformers"
+    : "transformers: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(out, safe_serialization=True)";
+  throw new ModelError(
+    "MODEL_UNSUPPORTED",
+    `${folder} holds its weights as Python pickles (${pickle}), which can run any code when they are read; convert them ` +
+      `where you trust them with ${how}, or fetch the model's safetensors`,
+    { details: { folder } },
   );
 }

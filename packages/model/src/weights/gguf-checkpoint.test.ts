@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -124,9 +124,36 @@ describe("readGgufCheckpoint()", () => {
     expect(weights.get("lm_head.weight")).toMatchObject({ shape: [V, C] });
   });
 
+  it("knows Llama 3's scaling by the rotary factors it became", async () => {
+    // As llama.cpp converts them: 1 for short waves, the factor for long ones, between them blended.
+    const factors = Array.from({ length: D / 2 }, (_, j) => {
+      const wavelength = 2 * Math.PI * 500_000 ** ((2 * j) / D);
+      const smooth = Math.min(1, Math.max(0, (8192 / wavelength - 1) / 3));
+      return 1 / ((1 - smooth) / 32 + smooth);
+    });
+    const tensor: Block = { name: "rope_freqs.weight", dimensions: [D / 2], type: 0, bytes: f32(...factors) };
+    const { config, paths } = await read(
+      [...FIELDS, field.float32("llama.rope.freq_base", 500_000)],
+      [...BLOCKS, tensor],
+    );
+    expect(config).toMatchObject({
+      ropeTheta: 500_000,
+      ropeScaling: { factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositionEmbeddings: 8192 },
+    });
+    expect(paths).toHaveLength(11);
+  });
+
+  it("says where the stored bytes lie", async () => {
+    const { weights } = await read();
+    const { file, readRaw } = weights.get("model.embed_tokens.weight")!;
+    const bytes = (await readFile(file.path)).subarray(file.offset, file.offset + file.length);
+    expect(new Uint8Array(bytes)).toEqual(await readRaw());
+  });
+
   it.each([
     ["another architecture", replaced(field.string("general.architecture", "mamba")), BLOCKS, "mamba"],
     ["experts", replaced(field.uint32("llama.expert_count", 8)), BLOCKS, "experts"],
+    ["one part of several", [...FIELDS, field.uint32("split.count", 2)], BLOCKS, "gguf-split"],
     ["scaled positions", replaced(field.string("llama.rope.scaling.type", "yarn")), BLOCKS, "yarn"],
     [
       "values of another size",
@@ -134,7 +161,7 @@ describe("readGgufCheckpoint()", () => {
       BLOCKS,
       "value_length",
     ],
-    ["frequencies of its own", FIELDS, [...BLOCKS, ones("rope_freqs.weight")], "frequencies"],
+    ["frequencies of its own", FIELDS, [...BLOCKS, numbered("rope_freqs.weight", 1, D / 2)], "frequencies"],
   ])("refuses %s", async (_, fields, blocks, message) => {
     await expect(read(fields, blocks)).rejects.toMatchObject({
       code: "MODEL_UNSUPPORTED",

@@ -5,6 +5,7 @@ import { type LlamaConfig, llamaParameterShapes, parseLlamaConfig } from "../con
 import { ModelError } from "../errors.ts";
 import { checkAgreement } from "./agreement.ts";
 import { type GgufFile, type GgufTensor, readGguf } from "./gguf.ts";
+import { ropeScalingOf } from "./gguf-rope-factors.ts";
 import { dequantize, type GgufType } from "./gguf-types.ts";
 
 /** One parameter of a GGUF checkpoint; satisfies `@flacuna/tensor`'s `WeightSource`. */
@@ -14,6 +15,8 @@ export interface GgufWeight {
   readonly shape: readonly number[];
   /** As stored. */
   readonly type: GgufType;
+  /** Where the stored blocks lie, rows of queries and keys in the order of the file. */
+  readonly file: { readonly path: string; readonly offset: number; readonly length: number };
   /** The parameter, read and dequantised now. */
   read(): Promise<Tensor<"float32">>;
   /** The stored blocks, row after row of `shape`, in the order of `read`'s rows. */
@@ -41,14 +44,15 @@ export interface GgufCheckpoint {
  */
 export async function readGgufCheckpoint(path: string): Promise<GgufCheckpoint> {
   const file = await readGguf(path);
-  const config = ggufLlamaConfig(file);
+  const config = await withRopeFactors(ggufLlamaConfig(file), file);
   const shapes = llamaParameterShapes(config);
-  const found = new Map([...file.tensors].map(([name, tensor]) => [parameterName(name), tensor] as const));
+  const named = [...file.tensors].map(([name, tensor]) => [parameterName(name), tensor] as const);
+  const found = new Map(named.filter(([name]) => name !== ROPE_FACTORS));
   checkAgreement(path, config, found);
   const weights = new Map(
     [...shapes.keys()].map((name) => [
       name,
-      ggufWeight(found.get(name)!, rotatedHeads(name, config), config),
+      ggufWeight(path, found.get(name)!, rotatedHeads(name, config), config),
     ]),
   );
   return { config, paths: [...shapes.keys()], weights: { get: (name) => weights.get(name) }, file };
@@ -60,8 +64,7 @@ export async function readGgufCheckpoint(path: string): Promise<GgufCheckpoint> 
  * @throws ModelError `MODEL_CONFIG_INVALID`, `MODEL_UNSUPPORTED`
  */
 function ggufLlamaConfig({ metadata, tensors, path }: GgufFile): LlamaConfig {
-  const refuse = (what: string) =>
-    new ModelError("MODEL_UNSUPPORTED", `${path}: ${what}`, { details: { path } });
+  const refuse = (what: string) => unsupported(path, what);
   const architecture = metadata.get("general.architecture");
   if (architecture !== "llama") {
     throw refuse(`architecture ${JSON.stringify(architecture)}; only "llama" is supported`);
@@ -83,7 +86,9 @@ function ggufLlamaConfig({ metadata, tensors, path }: GgufFile): LlamaConfig {
     if ((get(key) ?? headDim) !== headDim) throw refuse(`llama.${key} differs from the head size ${headDim}`);
   }
   if (Number(get("expert_count") ?? 0) > 0) throw refuse("it is a mixture of experts");
-  if (tensors.has("rope_freqs.weight")) throw refuse("it brings its own rotary frequencies");
+  if (Number(metadata.get("split.count") ?? 1) > 1) {
+    throw refuse("it is one of several parts; join them with llama-gguf-split --merge");
+  }
   const scaling = get("rope.scaling.type") ?? "none";
   if (scaling !== "none") throw refuse(`rotary scaling of type ${JSON.stringify(scaling)}`);
   return parseLlamaConfig({
@@ -99,6 +104,23 @@ function ggufLlamaConfig({ metadata, tensors, path }: GgufFile): LlamaConfig {
     rope_theta: shortest(Number(get("rope.freq_base") ?? 10_000)),
     tie_word_embeddings: !tensors.has("output.weight"),
   });
+}
+
+/** The tensor of factors that divide the rotary frequencies, [D/2]. */
+const ROPE_FACTORS = "rope_freqs.weight";
+
+/** `config` with the scaling that the rotary factors in the file stand for, where it has any. */
+async function withRopeFactors(config: LlamaConfig, { tensors, path }: GgufFile): Promise<LlamaConfig> {
+  const factors = await tensors.get(ROPE_FACTORS)?.read();
+  if (factors === undefined) return config;
+  const { headDim, ropeTheta } = config;
+  const ropeScaling = ropeScalingOf(factors.data, { headDim, theta: ropeTheta });
+  if (ropeScaling !== undefined) return { ...config, ropeScaling };
+  throw unsupported(path, "its rotary frequencies are not scaled as those of Llama 3.1");
+}
+
+function unsupported(path: string, what: string): ModelError {
+  return new ModelError("MODEL_UNSUPPORTED", `${path}: ${what}`, { details: { path } });
 }
 
 /** The shortest decimal that is the same float32: what the model's authors wrote, 1e-5 rather than 9.99999974e-6. */
@@ -146,8 +168,13 @@ function rotatedHeads(name: string, config: LlamaConfig): number | undefined {
 /** Types whose blocks are computed with as they are. */
 const COMPUTED_AS_STORED: Partial<Record<GgufType, StoredBlocks["format"]>> = { Q4_0: "q4_0", Q4_1: "q4_1" };
 
-function ggufWeight(tensor: GgufTensor, heads: number | undefined, { headDim }: LlamaConfig): GgufWeight {
-  const { shape, type } = tensor;
+function ggufWeight(
+  path: string,
+  tensor: GgufTensor,
+  heads: number | undefined,
+  { headDim }: LlamaConfig,
+): GgufWeight {
+  const { shape, type, offset, length } = tensor;
   const readRaw = async () => {
     const bytes = await tensor.readRaw();
     return heads === undefined ? bytes : toHalfSplitRows(bytes, { heads, headDim });
@@ -158,6 +185,7 @@ function ggufWeight(tensor: GgufTensor, heads: number | undefined, { headDim }: 
     dtype: "float32",
     shape,
     type,
+    file: { path, offset, length },
     read,
     readRaw,
     ...(format && { blocks: { format, read: readRaw } }),
