@@ -8,6 +8,7 @@ import {
   gelu,
   hadamard,
   logSoftmax,
+  pagedAttention,
   rmsNorm,
   silu,
   softmax,
@@ -42,6 +43,22 @@ const attendWhole = (query: Tracer, key: Tracer, value: Tracer) => {
   const starts = ops.constant(Tensor.fromArray("int32", [2, 5], [0, 0, 2, 2, 2, 0, 0, 0, 0, 4]));
   return causalAttention({ query, key, value }, { headSize: 4, cos: table(1), sin: table(2), starts });
 };
+
+/** Two tokens of a sequence after three, and one that begins another; four heads of four over two, pages of four. */
+const attendPaged = (query: Tracer, key: Tracer, value: Tracer, keys: Tracer, values: Tracer) => {
+  const table = (seed: number) => ops.cast(ops.constant(randomTensor([6, 2], seed)), query.dtype);
+  const integers = (shape: readonly number[], numbers: readonly number[]) =>
+    ops.constant(Tensor.fromArray("int32", shape, numbers));
+  const places = {
+    pages: integers([2, 2], [2, 0, 1, 0]),
+    sequence: integers([3], [0, 0, 1]),
+    positions: integers([3], [3, 4, 0]),
+  };
+  const pool = { keys, values, ...places, cos: table(1), sin: table(2) };
+  return pagedAttention({ query, key, value }, pool, { heads: 4, keyValueHeads: 2 });
+};
+
+const places = () => ops.constant(Tensor.fromArray("int64", [2, 3, 2], [4, 0, 0, 1, 2, 3, 1, 1, 3, 3, 0, 2]));
 
 const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] = [
   ["neg", ops.neg, [[2, 3]]],
@@ -152,6 +169,14 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
   ["max", (x) => ops.max(x, { axis: 1 }), [[3, 5]]],
   ["gather", (x) => ops.gather(x, indices()), [[5, 4]]],
   ["scatterAdd", (x) => ops.scatterAdd(6, indices(), x), [[2, 3, 4]]],
+  [
+    "scatter",
+    (x, updates) => ops.scatter(x, places(), updates),
+    [
+      [5, 4, 2],
+      [2, 3, 2],
+    ],
+  ],
   ["takeAlong", (x) => ops.takeAlong(x, indices(), 1), [[2, 5]]],
   ["softmax", softmax, [[3, 5]]],
   ["logSoftmax", logSoftmax, [[3, 5]]],
@@ -193,6 +218,17 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
       [1, 2, 128],
       [1, 2, 6, 16],
       [1, 2, 6, 16],
+    ],
+  ],
+  [
+    "pagedAttention",
+    attendPaged,
+    [
+      [3, 16],
+      [3, 8],
+      [3, 8],
+      [3, 2, 4, 4],
+      [3, 2, 4, 4],
     ],
   ],
 ];

@@ -93,6 +93,7 @@ describe("public names", () => {
       mulDims
       neg
       pad
+      pagedAttention
       parameterCount
       partPath
       pow
@@ -102,6 +103,7 @@ describe("public names", () => {
       reshape
       rmsNorm
       scalar
+      scatter
       scatterAdd
       sigmoid
       silu
@@ -154,6 +156,8 @@ describe("public names", () => {
       type Operand
       type OperatorCount
       type Optimizer
+      type PagePool
+      type PagedProjections
       type Precision
       type PrecisionByPath
       type PrecisionChoice

@@ -62,11 +62,10 @@ static inline const float *attention_row(const float *x, const Attention *p, int
   return x + ((batch * p->length + token) * heads + head) * p->head_size;
 }
 
-/* y = scale * x turned by the angles of the token, forward (direction 1) or back (-1). y may be x. */
-static inline void attention_rotate(const Attention *p, int64_t token, float direction, float scale, const float *x,
-                                    float *y) {
-  const int64_t half = p->head_size / 2, whole = half / LANES * LANES;
-  const float *cos = p->cos + token * half, *sin = p->sin + token * half;
+/* y = scale * x [2 * half] turned by angles [half], forward (direction 1) or back (-1). y may be x. */
+static inline void rotate_row(int64_t half, const float *cos, const float *sin, float direction, float scale,
+                              const float *x, float *y) {
+  const int64_t whole = half / LANES * LANES;
   for (int64_t i = 0; i < whole; i += LANES) {
     const Floats c = splat(scale) * load(cos + i), s = splat(scale * direction) * load(sin + i);
     const Floats low = load(x + i), high = load(x + half + i);
@@ -78,6 +77,12 @@ static inline void attention_rotate(const Attention *p, int64_t token, float dir
     y[i] = low * c - high * s;
     y[half + i] = high * c + low * s;
   }
+}
+/* The same by the angles of the token. */
+static inline void attention_rotate(const Attention *p, int64_t token, float direction, float scale, const float *x,
+                                    float *y) {
+  const int64_t half = p->head_size / 2;
+  rotate_row(half, p->cos + token * half, p->sin + token * half, direction, scale, x, y);
 }
 
 /* Takes the next `count` elements of `size` bytes of a call's working memory, on a boundary of 64 bytes. With `memory`

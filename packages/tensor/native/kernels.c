@@ -2,6 +2,7 @@
 #include "kernels.h"
 #include "adamw.c"
 #include "attention.c"
+#include "attention-pages.c"
 #include "cross-entropy.c"
 #include "linear-int8.c"
 #include "linear-panels.c"
@@ -25,6 +26,7 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .panel_backward = panel_backward,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
+    .paged_attention = paged_attention,
     .rms_norm = rms_norm,
     .rms_norm_grad = rms_norm_grad,
     .swiglu = swiglu,

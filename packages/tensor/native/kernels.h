@@ -75,6 +75,25 @@ typedef struct {
   float *d_query, *d_key, *d_value;
 } Attention;
 
+/* ---- attention-pages.c: the same over keys and values in pages, for generation ------------------------------------- */
+
+/* New tokens of any sequences, those of one sequence side by side, at positions that follow each other. Their keys, rotated,
+   and values are written to the pages; then each token sees positions 0 ... its own of its sequence. Its result does not
+   depend, to the bit, on the other tokens of the call, nor on how its sequence was divided into calls, nor on which pages it
+   has. Position i of sequence s is in page pages[s * page_columns + i / page_size], in place i % page_size. */
+typedef struct {
+  int64_t tokens, heads, key_value_heads, head_size; /* head_size: a multiple of 16 from 16 to 256 */
+  int64_t page_size, page_columns;                   /* page_size: a multiple of 16 */
+  int is_half;                                       /* pages hold float16, not float32 */
+  const float *query;                                /* [tokens, heads, head_size] */
+  const float *key, *value;                          /* [tokens, key_value_heads, head_size] */
+  void *keys, *values; /* [pages, key_value_heads, head_size, page_size], [pages, key_value_heads, page_size, head_size] */
+  const int32_t *pages;                /* [sequences, page_columns]; only what the tokens need is read */
+  const int32_t *sequence, *positions; /* [tokens] */
+  const float *cos, *sin;              /* [positions, head_size / 2] */
+  float *mixed;                        /* [tokens, heads, head_size] */
+} PagedAttention;
+
 /* ---- norm.c --------------------------------------------------------------------------------------------------------- */
 
 /* normalised = x * inverse * gain, inverse = 1 / sqrt(mean(x^2) + epsilon); q and scale as QuantizeRows of normalised. */
@@ -212,6 +231,7 @@ typedef struct {
   void (*panel_backward)(const PanelProduct *, const Parallel *);
   void (*attention_forward)(const Attention *, const Parallel *);
   void (*attention_backward)(const Attention *, const Parallel *);
+  void (*paged_attention)(const PagedAttention *, const Parallel *);
   void (*rms_norm)(const RmsNorm *, const Parallel *);
   void (*rms_norm_grad)(const RmsNormGrad *, const Parallel *);
   void (*swiglu)(const Swiglu *, const Parallel *);

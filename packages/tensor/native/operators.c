@@ -323,6 +323,90 @@ static void compute_attention_grad(Call *call) {
   if (!call->status) active_kernels()->attention_backward(&arguments, &call->parallel);
 }
 
+static void expect_sizes(Call *call, const Tensor *tensor, size_t rank, const int64_t *sizes, const char *message) {
+  if (tensor->rank != rank || memcmp(tensor->sizes, sizes, rank * sizeof *sizes) != 0) fail(call, message);
+}
+
+/* What tokens need lies in pages that are there, and tokens of one sequence follow each other. */
+static void check_places(Call *call, const PagedAttention *p, int64_t sequences, int64_t pages, int64_t angles) {
+  int64_t room = p->page_columns * p->page_size;
+  for (int64_t token = 0; token < p->tokens; token++) {
+    int64_t sequence = p->sequence[token], position = p->positions[token];
+    if (sequence < 0 || sequence >= sequences || position < 0 || position >= room || position >= angles)
+      return fail(call, "PagedAttention: a token past the sequences, their pages or the angles");
+    if (token > 0 && p->sequence[token - 1] == sequence && p->positions[token - 1] + 1 != position)
+      return fail(call, "PagedAttention: positions of a sequence do not follow each other");
+    if (token + 1 < p->tokens && p->sequence[token + 1] == sequence) continue;
+    for (int64_t column = 0; column <= position / p->page_size; column++) {
+      int64_t page = p->pages[sequence * p->page_columns + column];
+      if (page < 0 || page >= pages) return fail(call, "PagedAttention: a page outside the pool");
+    }
+  }
+}
+
+static int are_page_sizes(const Tensor *keys) {
+  if (keys->rank != 4) return 0;
+  int64_t heads = keys->sizes[1], head_size = keys->sizes[2], page_size = keys->sizes[3];
+  return heads > 0 && head_size >= 16 && head_size <= 256 && head_size % 16 == 0 && page_size > 0 &&
+         page_size % 16 == 0;
+}
+
+/* The output that holds the input's pages: the same memory when the caller binds one value to both. */
+static void *output_over(Call *call, size_t index, const Tensor *pages, size_t element) {
+  void *data = output_like(call, index, pages);
+  if (!call->status && data != pages->data) memcpy(data, pages->data, elements_of(pages) * element);
+  return data;
+}
+
+/* (query [N, H*D], key, value [N, K*D], keys [G, K, D, P], values [G, K, P, D], pages [S, E], sequence, positions [N],
+   cos, sin [L, D/2]) -> mixed, keys, values */
+static void compute_pages(Call *call, int is_half) {
+  Tensor inputs[10];
+  for (size_t index = 0; index < 10; index++) inputs[index] = input(call, index);
+  const Tensor *query = &inputs[0], *keys = &inputs[3], *values = &inputs[4], *pages = &inputs[5], *cos = &inputs[8];
+  if (call->status) return;
+  if (!are_page_sizes(keys)) return fail(call, "PagedAttention: pages of a size that the kernels do not take");
+  int64_t head_size = keys->sizes[2], page_size = keys->sizes[3], width = keys->sizes[1] * head_size;
+  if (query->rank != 2 || query->sizes[1] == 0 || query->sizes[1] % width != 0)
+    return fail(call, "PagedAttention: queries are not [N, H*D] with heads that share key heads evenly");
+  int64_t tokens = query->sizes[0], row[] = {tokens, width}, angles[] = {cos->sizes[0], head_size / 2};
+  int64_t of_values[] = {keys->sizes[0], keys->sizes[1], page_size, head_size};
+  expect_sizes(call, &inputs[1], 2, row, "PagedAttention: keys are not [N, K*D]");
+  expect_sizes(call, &inputs[2], 2, row, "PagedAttention: values are not [N, K*D]");
+  expect_sizes(call, values, 4, of_values, "PagedAttention: pages of values are not [G, K, P, D]");
+  if (pages->rank != 2) return fail(call, "PagedAttention: the sequences' pages are not [S, E]");
+  expect_sizes(call, &inputs[6], 1, &tokens, "PagedAttention: sequences are not [N]");
+  expect_sizes(call, &inputs[7], 1, &tokens, "PagedAttention: positions are not [N]");
+  expect_sizes(call, cos, 2, angles, "PagedAttention: cosines are not [L, D/2]");
+  expect_sizes(call, &inputs[9], 2, angles, "PagedAttention: sines are not [L, D/2]");
+  PagedAttention arguments = {
+      .tokens = tokens,
+      .heads = query->sizes[1] / head_size,
+      .key_value_heads = keys->sizes[1],
+      .head_size = head_size,
+      .page_size = page_size,
+      .page_columns = pages->sizes[1],
+      .is_half = is_half,
+      .query = query->data,
+      .key = inputs[1].data,
+      .value = inputs[2].data,
+      .pages = pages->data,
+      .sequence = inputs[6].data,
+      .positions = inputs[7].data,
+      .cos = cos->data,
+      .sin = inputs[9].data,
+  };
+  if (!call->status) check_places(call, &arguments, pages->sizes[0], keys->sizes[0], angles[0]);
+  if (call->status) return;
+  size_t element = is_half ? sizeof(uint16_t) : sizeof(float);
+  arguments.mixed = output_like(call, 0, query);
+  arguments.keys = output_over(call, 1, keys, element);
+  arguments.values = output_over(call, 2, values, element);
+  if (!call->status) active_kernels()->paged_attention(&arguments, &call->parallel);
+}
+static void compute_paged_attention(Call *call) { compute_pages(call, 0); }
+static void compute_paged_attention_float16(Call *call) { compute_pages(call, 1); }
+
 /* (x, gain) -> normalised, inverse [..., 1], q, scale [..., 1] */
 static void compute_rms_norm_quantize(Call *call) {
   Tensor x = input(call, 0), gain = input(call, 1);
@@ -679,6 +763,10 @@ static Operator operators[] = {
      {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
      {F32, F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
+    {{0}, "PagedAttention", compute_paged_attention, {F32, F32, F32, F32, F32, I32, I32, I32, F32, F32}, 0,
+     {F32, F32, F32}, {0}, {0}},
+    {{0}, "PagedAttentionFloat16", compute_paged_attention_float16,
+     {F32, F32, F32, F16, F16, I32, I32, I32, F32, F32}, 0, {F32, F16, F16}, {0}, {0}},
     {{0}, "RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
     {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
     {{0}, "Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cachedAttention } from "./composites/cached-attention.ts";
+import { pagedAttention } from "./composites/paged-attention.ts";
 import { softmax } from "./composites/softmax.ts";
 import { mayWriteOver } from "./in-place.ts";
 import * as ops from "./ops.ts";
@@ -62,26 +62,30 @@ describe("mayWriteOver()", () => {
   ])("refuses %s", (_, fn) => expect(mayReuse(fn)).toBe(false));
 
   it("allows the pairs that a composite declares, and no others", () => {
+    const row = spec("float32", [3, 16]);
     const program = trace(
-      (qkv, key, value, last, total, cos, sin) =>
-        cachedAttention(
-          qkv,
-          { key, value, lastPosition: last, totalLength: total, cos, sin },
-          { heads: 2, keyValueHeads: 1 },
+      (query, key, value, keys, values, pages, places, angles) =>
+        pagedAttention(
+          { query, key, value },
+          { keys, values, pages, sequence: places, positions: places, cos: angles, sin: angles },
+          { heads: 1, keyValueHeads: 1 },
         ),
       [
-        spec("float32", [1, 1, 64]),
-        ...[0, 1].map(() => spec("float32", [1, 1, 8, 16])),
-        spec("int32", [1]),
-        spec("int32", []),
-        ...[0, 1].map(() => spec("float32", [8, 8])),
+        row,
+        row,
+        row,
+        spec("float32", [4, 1, 16, 16]),
+        spec("float32", [4, 1, 16, 16]),
+        spec("int32", [1, 2]),
+        spec("int32", [3]),
+        spec("float32", [32, 8]),
       ] as const,
     );
     const output = (path: string) => program.outputs.find((each) => each.path === path)!.variable;
     const input = (index: number) => program.inputs[index]!.variable;
-    expect(mayWriteOver(program, output("key"), input(1))).toBe(true);
-    expect(mayWriteOver(program, output("value"), input(2))).toBe(true);
-    expect(mayWriteOver(program, output("key"), input(2))).toBe(false);
+    expect(mayWriteOver(program, output("keys"), input(3))).toBe(true);
+    expect(mayWriteOver(program, output("values"), input(4))).toBe(true);
+    expect(mayWriteOver(program, output("keys"), input(4))).toBe(false);
     expect(mayWriteOver(program, output("mixed"), input(0))).toBe(false);
   });
 });

@@ -9,6 +9,7 @@ export {
 export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
 export { crossEntropy } from "./composites/cross-entropy.ts";
 export { hadamard } from "./composites/hadamard.ts";
+export { type PagedProjections, type PagePool, pagedAttention } from "./composites/paged-attention.ts";
 export { rmsNorm } from "./composites/rms-norm.ts";
 export { logSoftmax, softmax } from "./composites/softmax.ts";
 export { swiglu } from "./composites/swiglu.ts";
@@ -70,6 +71,7 @@ export {
   pow,
   type ReduceOptions,
   reshape,
+  scatter,
   scatterAdd,
   sigmoid,
   sin,

@@ -244,6 +244,15 @@ export const gather = (table: Tracer, indices: Tracer): Tracer => bindOne("gathe
 export const scatterAdd = (size: Dim, indices: Tracer, updates: Tracer): Tracer =>
   bindOne("scatterAdd", [indices, updates], { size });
 
+/**
+ * x with updates in place of what is at their indices.
+ *
+ * @param indices [..., R], integers: each names a place by its position on x's first R axes; no two the same
+ * @param updates [..., ...rest], rest being x's other axes
+ */
+export const scatter = (x: Tracer, indices: Tracer, updates: Tracer): Tracer =>
+  bindOne("scatter", [x, indices, updates], {});
+
 /** Elements of x along an axis; indices have x's shape off that axis. */
 export const takeAlong = (x: Tracer, indices: Tracer, axis: number): Tracer =>
   bindOne("takeAlong", [x, indices], { axis: normalizeAxis(axis, x.shape.length, "takeAlong") });

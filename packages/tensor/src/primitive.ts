@@ -51,6 +51,11 @@ export interface PrimitiveParams extends Record<UnaryName | BinaryName | Compare
   gather: None;
   /** (indices [...], updates [..., ...rest]) → [size, ...rest], zeros where no index points; the pullback of `gather` */
   scatterAdd: { readonly size: Dim };
+  /**
+   * (x, indices [..., R], updates [..., ...rest]) → x with updates in the places that indices of its first R axes name, each
+   * at most once
+   */
+  scatter: None;
   /** (x, indices) → elements of x along an axis; shapes equal off the axis */
   takeAlong: { readonly axis: number };
   /** (indices, updates) → zeros with updates added along an axis; the pullback of `takeAlong` */

@@ -147,6 +147,11 @@ typedef struct {
 #define QUERY {3, {B, T, 4 * HEAD}}
 #define KEY {3, {B, T, 2 * HEAD}}
 #define ROTATION {2, {T, HEAD / 2}}
+#define PAGE_KEYS {4, {3, 2, HEAD, 32}}
+#define PAGE_VALUES {4, {3, 2, 32, HEAD}}
+#define PAGED \
+  {{2, {1, 4 * HEAD}}, {2, {1, 2 * HEAD}}, {2, {1, 2 * HEAD}}, PAGE_KEYS, PAGE_VALUES, {2, {1, 1}}, VECTOR(1), VECTOR(1), \
+   ROTATION, ROTATION}
 
 static const Example examples[] = {
     {"QuantizeRows", {ROWS(IN), VECTOR(IN)}},
@@ -158,6 +163,8 @@ static const Example examples[] = {
     {"Int4LinearTransposed", {ROWS(OUT), INT4_PACKED, INT4_BLOCKS, INT4_BLOCKS, ROWS(IN)}},
     {"Attention", {QUERY, KEY, KEY, ROTATION, ROTATION, {2, {B, T}}}},
     {"AttentionGrad", {QUERY, QUERY, KEY, KEY, ROTATION, ROTATION, {2, {B, T}}, QUERY, {3, {B, 4, T}}}},
+    {"PagedAttention", PAGED},
+    {"PagedAttentionFloat16", PAGED},
     {"RmsNormQuantize", {ROWS(IN), VECTOR(IN)}},
     {"RmsNormGrad", {ROWS(IN), ROWS(IN), VECTOR(IN), ROWS(1), ROWS(IN)}},
     {"Swiglu", {ROWS(WIDTH), ROWS(WIDTH)}},
@@ -254,6 +261,7 @@ static int is_free(const Example *example, size_t input, size_t axis) {
     return axis == (strcmp(example->name, "ThinExpand") == 0 ? 0 : 1);
   if (strcmp(example->name, "Product") == 0) return axis == (input == 0 ? 1 : 0);
   if (strcmp(example->name, "SumOfSquares") == 0) return 1;
+  if (strncmp(example->name, "Paged", 5) == 0) return input == 5;
   int are_logits = strncmp(example->name, "CrossEntropy", 12) == 0 && example->inputs[input].rank == 2;
   return are_logits && axis == 1;
 }
@@ -300,7 +308,7 @@ static void check_wrong_attributes(const CustomOperator *operator, const Example
       info.attributes[attribute] = values[i];
       set_up(&context, operator, example, types);
       const char *message = call(operator, &context, &info, 0);
-      int is_linear = strstr(example->name, "Linear") != NULL, is_attention = strstr(example->name, "Attention") != NULL;
+      int is_linear = strstr(example->name, "Linear") != NULL, is_attention = strncmp(example->name, "Attention", 9) == 0;
       int is_read = attribute < 2 ? is_linear : is_attention;
       CHECK(message != NULL || !is_read, "%s on %s: takes attribute %d as %lld", example->name, path, attribute,
             (long long)values[i]);
@@ -317,7 +325,8 @@ static void check_wrong_values(const char *path) {
   } wrong[] = {
       {"CrossEntropy", 1, -1},    {"CrossEntropy", 1, CLASSES}, {"CrossEntropyGrad", 2, -1}, {"CrossEntropyGrad", 2, CLASSES},
       {"Attention", 5, -1},       {"Attention", 5, T},          {"AttentionGrad", 6, -1},    {"AttentionGrad", 6, T},
-      {"AttentionGrad", 6, 1000},
+      {"AttentionGrad", 6, 1000}, {"PagedAttention", 5, -1},    {"PagedAttention", 5, 3},    {"PagedAttention", 6, -1},
+      {"PagedAttention", 6, 1},   {"PagedAttention", 7, -1},    {"PagedAttention", 7, T},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const CustomOperator *operator = find_operator(wrong[i].name);

@@ -19,8 +19,9 @@ import {
   transpose,
   where,
 } from "../ops.ts";
-import { type Dim, formatShape, mulDims, type Shape, shapesEqual } from "../shape.ts";
+import { type Dim, mulDims, type Shape } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { expectShape } from "./expect-shape.ts";
 import { rotate } from "./rotation.ts";
 import { logSumExp, softmax } from "./softmax.ts";
 
@@ -179,11 +180,14 @@ export function causalAttention(
   const keyWidth = key.shape[2]!;
   expectHeads("key", keyWidth, headSize);
   expectHeads("query", width, keyWidth as number);
-  expectShape("key", key, [B, T, keyWidth]);
-  expectShape("value", value, [B, T, keyWidth]);
-  expectShape("cos", cos, [T, headSize / 2]);
-  expectShape("sin", sin, [T, headSize / 2]);
-  expectShape("starts", starts, [B, T]);
+  const expected: readonly [string, Tracer, Shape][] = [
+    ["key", key, [B, T, keyWidth]],
+    ["value", value, [B, T, keyWidth]],
+    ["cos", cos, [T, headSize / 2]],
+    ["sin", sin, [T, headSize / 2]],
+    ["starts", starts, [B, T]],
+  ];
+  for (const [name, operand, shape] of expected) expectShape("causalAttention", name, operand, shape);
   return bindComposite(CAUSAL_ATTENTION, [query, key, value, cos, sin, starts], {
     headSize,
     allowBfloat16: 0,
@@ -193,11 +197,5 @@ export function causalAttention(
 function expectHeads(name: string, width: Dim, unit: number): void {
   if (typeof width === "number" && width % unit === 0) return;
   const message = `causalAttention: the last axis of ${name} is ${width}, expected a multiple of ${unit}`;
-  throw new TensorError("TENSOR_SHAPE_MISMATCH", message);
-}
-
-function expectShape(name: string, { shape }: Tracer, expected: Shape): void {
-  if (shapesEqual(shape, expected)) return;
-  const message = `causalAttention: ${name} is ${formatShape(shape)}, expected ${formatShape(expected)}`;
   throw new TensorError("TENSOR_SHAPE_MISMATCH", message);
 }

@@ -209,6 +209,21 @@ function scatterRows(indices: Tensor, updates: Tensor, size: number): readonly T
   return [Tensor.fromArray(updates.dtype, [size, ...rest], result)];
 }
 
+function scatter(x: Tensor, indices: Tensor, updates: Tensor): readonly Tensor[] {
+  const depth = indices.shape.at(-1)!;
+  const strides = stridesOf(x.shape);
+  const width = strides[depth - 1]!;
+  const places = elements(indices);
+  const data = x.data.slice() as Float32Array;
+  for (let n = 0; n * depth < places.length; n++) {
+    const index = Array.from({ length: depth }, (_, axis) =>
+      checkedIndex(places[n * depth + axis]!, x.shape[axis]!, "scatter"),
+    );
+    data.set((updates.data as Float32Array).subarray(n * width, (n + 1) * width), offsetOf(index, strides));
+  }
+  return [new Tensor(x.dtype, x.shape, data as never)];
+}
+
 function addAlong(indices: Tensor, updates: Tensor, axis: number, size: number): readonly Tensor[] {
   const shape = updates.shape.map((old, index) => (index === axis ? size : old));
   const strides = stridesOf(shape);
@@ -372,6 +387,7 @@ export const EVALUATE_RULES: { [P in Exclude<PrimitiveName, "composite" | "weigh
   },
   scatterAdd: ([indices, updates], { size }, sizes) =>
     scatterRows(indices!, updates!, evaluateDim(size, sizes)),
+  scatter: ([x, indices, updates]) => scatter(x!, indices!, updates!),
   takeAlong: ([x, indices], { axis }) => {
     const rows = elements(indices!);
     const strides = stridesOf(x!.shape);

@@ -96,12 +96,18 @@ const lowerComposite: Rule<"composite"> = (lowering, equation) => {
   for (const [index, { variable }] of definition.inputs.entries()) {
     lowering.setName(variable, lowering.nameOf(equation.inputs[index]!));
   }
-  for (const each of definition.equations) lowerEquation(lowering, each);
-  definition.outputs.forEach(({ variable }, index) => {
-    const output = equation.outputs[index]!;
-    if (lowering.isNamed(output)) lowering.emit("Identity", [variable], [output]);
-    else lowering.setName(output, lowering.nameOf(variable));
+  // What the definition makes gets its output's name, so that an operator may write over an input without a copy after it.
+  const others = definition.outputs.filter(({ variable }, index) => {
+    if (lowering.isNamed(variable)) return true;
+    lowering.setName(variable, lowering.nameOf(equation.outputs[index]!));
+    return false;
   });
+  for (const each of definition.equations) lowerEquation(lowering, each);
+  for (const each of others) {
+    const output = equation.outputs[definition.outputs.indexOf(each)]!;
+    if (lowering.isNamed(output)) lowering.emit("Identity", [each.variable], [output]);
+    else lowering.setName(output, lowering.nameOf(each.variable));
+  }
 };
 
 /** Adds an equation's operators to the graph. */
@@ -159,6 +165,8 @@ const ONNX_RULES: { [P in PrimitiveName]: Rule<P> } = {
     lowering.emit("ArgMax", inputs, outputs, { axis: params.axis, keepdims: 0 }),
   gather: (lowering, { inputs, outputs }) => lowering.emit("Gather", inputs, outputs, { axis: 0 }),
   scatterAdd: lowerScatterAdd,
+  scatter: (lowering, { inputs: [x, indices, updates], outputs }) =>
+    lowering.emit("ScatterND", [x, toInt64(lowering, indices!), updates], outputs),
   takeAlong: (lowering, { inputs, outputs, params }) =>
     lowering.emit("GatherElements", inputs, outputs, { axis: params.axis }),
   addAlong: (lowering, { inputs: [indices, updates], outputs, params }) =>

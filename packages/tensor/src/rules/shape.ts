@@ -237,6 +237,23 @@ const SHAPE_RULES: { [P in RuledName]: Rule<P> } = {
     }
     return [{ dtype: updates!.dtype, shape: [size, ...updates!.shape.slice(rank)] }];
   },
+  scatter: ([x, indices, updates]) => {
+    requireIndices("scatter", indices!);
+    requireSameDType("scatter", [x!, updates!]);
+    const depth = indices!.shape.at(-1);
+    if (typeof depth !== "number" || depth < 1 || depth > x!.shape.length) {
+      throw mismatch(
+        `scatter: the last axis of indices ${formatShape(indices!.shape)} counts axes of ${formatShape(x!.shape)}`,
+      );
+    }
+    const expected = [...indices!.shape.slice(0, -1), ...x!.shape.slice(depth)];
+    if (!shapesEqual(updates!.shape, expected)) {
+      throw mismatch(
+        `scatter: updates are ${formatShape(updates!.shape)}, expected ${formatShape(expected)} for indices ${formatShape(indices!.shape)}`,
+      );
+    }
+    return [x!];
+  },
   takeAlong: ([x, indices], { axis }) => {
     requireIndices("takeAlong", indices!);
     if (!shapesEqual(replaceAxis(x!.shape, axis, 0), replaceAxis(indices!.shape, axis, 0))) {

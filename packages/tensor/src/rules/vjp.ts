@@ -95,6 +95,17 @@ const maxPullback: Pullback<"reduceMax"> = ([g], { inputs: [x], outputs: [y], pa
   return [mul(div(isMax, ops.sum(isMax, { axis: axes, keepDims: true })), g!)];
 };
 
+/** What `scatter` would replace: x's slices at indices [..., R] of its first R axes. */
+function slicesAt(x: Tracer, indices: Tracer): Tracer {
+  const leading = x.shape.slice(0, indices.shape.at(-1) as number);
+  const rows = leading.map((_, axis) => {
+    const position = slice(indices, { axis: -1, start: axis, end: axis + 1 });
+    return mul(position, ops.dimValue(sizeOf(leading.slice(axis + 1)), indices.dtype));
+  });
+  const row = ops.reshape(rows.reduce(add), indices.shape.slice(0, -1));
+  return ops.gather(ops.reshape(x, [sizeOf(leading), ...x.shape.slice(leading.length)]), row);
+}
+
 /** One rule per primitive; `composite` is handled by the reverse walk, which knows definitions. */
 export const VJP_RULES: { [P in Exclude<PrimitiveName, "composite">]: Pullback<P> } = {
   neg: ([g]) => [neg(g!)],
@@ -154,6 +165,11 @@ export const VJP_RULES: { [P in Exclude<PrimitiveName, "composite">]: Pullback<P
   argmax: none,
   gather: ([g], { inputs: [table, indices] }) => [ops.scatterAdd(table!.shape[0]!, indices!, g!), undefined],
   scatterAdd: ([g], { inputs: [indices] }) => [undefined, ops.gather(g!, indices!)],
+  scatter: ([g], { inputs: [, indices, updates] }) => [
+    ops.scatter(g!, indices!, ops.full(updates!.shape, 0, g!.dtype)),
+    undefined,
+    slicesAt(g!, indices!),
+  ],
   takeAlong: ([g], { inputs: [x, indices], params: { axis } }) => [
     bindOne("addAlong", [indices!, g!], { axis, size: x!.shape[axis]! }),
     undefined,
