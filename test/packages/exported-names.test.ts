@@ -204,6 +204,7 @@ describe("public names", () => {
       createLanguageModel
       createStopFilter
       createTokenizer
+      fetchModel
       formatLlamaConfig
       linear
       llamaHead
@@ -213,6 +214,7 @@ describe("public names", () => {
       loadLanguageModel
       parameterCount
       parseLlamaConfig
+      planFetch
       readCheckpoint
       readGguf
       readGgufCheckpoint
@@ -235,6 +237,11 @@ describe("public names", () => {
       type Coordinates
       type DecodeOptions
       type EncodeOptions
+      type FetchOptions
+      type FetchPlan
+      type FetchProgress
+      type FetchRunOptions
+      type FetchedModel
       type FinishReason
       type GenerateBatchOptions
       type GenerateOptions
@@ -245,11 +252,13 @@ describe("public names", () => {
       type GgufType
       type GgufValue
       type GgufWeight
+      type HubOptions
       type IncrementalDecoder
       type LanguageModel
       type LanguageModelOptions
       type LanguageModelParts
       type Linear
+      type ListedFile
       type Llama3RopeScaling
       type LlamaConfig
       type LlamaOptions
@@ -259,6 +268,8 @@ describe("public names", () => {
       type ModelErrorCode
       type ModelErrorOptions
       type Parameters
+      type PlannedFile
+      type RetryPolicy
       type RotatedCheckpoint
       type SafetensorsEntry
       type SafetensorsFile

@@ -2,6 +2,7 @@
 // The command line: parse arguments, choose a command, turn an error into one line and an exit code. No logic.
 import { Command } from "commander";
 import { addChat } from "./commands/chat.ts";
+import { addFetch } from "./commands/fetch.ts";
 import { addPretrain } from "./commands/pretrain.ts";
 import { addServe } from "./commands/serve.ts";
 import { addStages } from "./commands/stages.ts";
@@ -15,6 +16,7 @@ const program = new Command("flacuna")
     "Reproduce Flacuna (arXiv 2307.02053): fine-tune a chat model on FLAN-MINI with LoRA, score it, serve it.",
   )
   .showHelpAfterError();
+addFetch(program, abort.signal);
 addStages(program, abort.signal);
 addPretrain(program, abort.signal);
 addChat(program, abort.signal);

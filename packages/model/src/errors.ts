@@ -14,6 +14,12 @@ export const MODEL_ERROR_CODES = [
   "MODEL_LOGITS_NOT_FINITE",
   "MODEL_OVERLOADED",
   "MODEL_DISPOSED",
+  "MODEL_NOT_FOUND",
+  "MODEL_FETCH_REFUSED",
+  "MODEL_FETCH_FAILED",
+  "MODEL_FETCH_CORRUPT",
+  "MODEL_OFFLINE",
+  "MODEL_DISK_FULL",
 ] as const;
 
 /** What went wrong, as a stable string to switch on. */

@@ -18,6 +18,18 @@ export { type SamplingOptions, sampleToken } from "./generate/sampler.ts";
 export type { Loglikelihood } from "./generate/scoring.ts";
 export type { LoglikelihoodRequest } from "./generate/scoring-plan.ts";
 export { createStopFilter, type FinishReason, type StopFilter } from "./generate/stopping.ts";
+export { fetchModel, planFetch } from "./hub/fetch-model.ts";
+export type {
+  FetchedModel,
+  FetchOptions,
+  FetchPlan,
+  FetchProgress,
+  FetchRunOptions,
+  PlannedFile,
+} from "./hub/plan.ts";
+export type { RetryPolicy } from "./hub/retry.ts";
+export type { HubOptions } from "./hub/settings.ts";
+export type { ListedFile } from "./hub/wanted-files.ts";
 export {
   createLanguageModel,
   type GenerateBatchOptions,

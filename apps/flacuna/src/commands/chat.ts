@@ -1,9 +1,9 @@
 // `flacuna chat`: a conversation with a checkpoint on the terminal.
 
-import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { type LanguageModel, loadLanguageModel, VICUNA_V1_1 } from "@flacuna/model";
 import type { Command } from "commander";
+import { modelPath } from "../model-path.ts";
 import { NANO_BASE_FOLDER } from "../paths.ts";
 
 interface Flags {
@@ -23,12 +23,12 @@ export function addChat(program: Command, signal: AbortSignal): void {
   program
     .command("chat")
     .description("talk with a model; an empty line or Ctrl-D ends")
-    .option("--model <folder>", "checkpoint folder", NANO_BASE_FOLDER)
+    .option("--model <model>", "checkpoint folder, or the name of a model that was fetched", NANO_BASE_FOLDER)
     .option("--temperature <t>", "0 for the likeliest token each time", "0")
     .option("--max-tokens <n>", "longest answer", "200")
     .option("--seed <n>", "decides all draws", "0")
     .action(async (flags: Flags) => {
-      const model = await loadLanguageModel(resolve(flags.model));
+      const model = await loadLanguageModel(await modelPath(flags.model));
       await converse(model, flags, signal);
       await model.dispose();
     });

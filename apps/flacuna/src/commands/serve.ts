@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import { loadLanguageModel } from "@flacuna/model";
 import { buildApp, listen } from "@flacuna/serve";
 import type { Command } from "commander";
+import { modelPath } from "../model-path.ts";
 import { toTextGenerator } from "../wiring.ts";
 
 interface Flags {
@@ -17,8 +18,8 @@ export function addServe(program: Command): void {
     .command("serve")
     .description("serve checkpoint folders over the OpenAI API (/v1/chat/completions, /v1/completions)")
     .requiredOption(
-      "--model <folder...>",
-      "checkpoint folders, each named after its last part, or name=folder",
+      "--model <model...>",
+      "checkpoint folders or models that were fetched, each named after its last part, or name=folder",
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <n>", "port to listen on", "8000")
@@ -28,7 +29,7 @@ export function addServe(program: Command): void {
         await Promise.all(
           flags.model.map(async (each) => {
             const [name, folder] = each.includes("=") ? each.split("=", 2) : [basename(resolve(each)), each];
-            return [name!, await loadLanguageModel(resolve(folder!))] as const;
+            return [name!, await loadLanguageModel(await modelPath(folder!))] as const;
           }),
         ),
       );

@@ -1,4 +1,4 @@
-// `flacuna fetch … report` and `reproduce`: the stages of a reproduction, up to the one that is named.
+// `flacuna prepare … report` and `reproduce`: the stages of a reproduction, up to the one that is named.
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
@@ -8,8 +8,7 @@ import { PRESETS } from "../presets.ts";
 import { formatTerminal } from "../report/format-terminal.ts";
 import { runStages, type StageName } from "../stages/reproduce.ts";
 
-const DESCRIPTIONS: Readonly<Record<StageName | "reproduce", string>> = {
-  fetch: "bring the base model, FLAN-MINI and the benchmark files (nano: generate them)",
+const DESCRIPTIONS: Readonly<Record<Exclude<StageName, "fetch"> | "reproduce", string>> = {
   prepare: "turn the rows into tokens and labels",
   train: "fine-tune with LoRA",
   merge: "fold the adapter into the base",
@@ -18,30 +17,43 @@ const DESCRIPTIONS: Readonly<Record<StageName | "reproduce", string>> = {
   reproduce: "run every stage and print the table of results",
 };
 
-interface Flags {
+/** Flags of whatever runs stages of a preset. */
+export interface PresetFlags {
   readonly preset: string;
   readonly output?: string;
   readonly json?: boolean;
 }
 
-/** Adds a command per stage, and `reproduce`. */
+/** Adds the options of whatever runs stages of a preset. */
+export function addPresetOptions(
+  command: Command,
+  { output, json }: { readonly output: string; readonly json: string },
+): Command {
+  return command
+    .option("--preset <name>", `which reproduction: ${Object.keys(PRESETS).join(", ")}`, "nano")
+    .option("--output <folder>", `${output} (default apps/flacuna/runs/<preset>)`)
+    .option("--json", json);
+}
+
+/** Adds a command per stage but the first, and `reproduce`. */
 export function addStages(program: Command, signal: AbortSignal): void {
   for (const [name, description] of Object.entries(DESCRIPTIONS)) {
-    program
-      .command(name)
-      .description(description)
-      .option("--preset <name>", `which reproduction: ${Object.keys(PRESETS).join(", ")}`, "nano")
-      .option("--output <folder>", "where the run is written (default apps/flacuna/runs/<preset>)")
-      .option("--json", "print the report as JSON")
+    addPresetOptions(program.command(name).description(description), {
+      output: "where the run is written",
+      json: "print the report as JSON",
+    })
       .addHelpText(
         "after",
         "\nEarlier stages run first, or are skipped when their results are there. An interrupted run goes on: give the same command again.",
       )
-      .action((flags: Flags) => run(name === "reproduce" ? "report" : (name as StageName), flags, signal));
+      .action((flags: PresetFlags) =>
+        runPreset(name === "reproduce" ? "report" : (name as StageName), flags, signal),
+      );
   }
 }
 
-async function run(stage: StageName, flags: Flags, signal: AbortSignal): Promise<void> {
+/** Runs the stages of a preset up to and with `stage`, and prints the report if that is the last. */
+export async function runPreset(stage: StageName, flags: PresetFlags, signal: AbortSignal): Promise<void> {
   const preset = PRESETS[flags.preset];
   if (preset === undefined) {
     throw new AppError(

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { hashFile } from "@flacuna/data";
 import { runStage, type StageOutcome } from "../artifacts.ts";
 import { AppError } from "../errors.ts";
+import { modelPath } from "../model-path.ts";
 import { writeBenchmarks } from "../nano/benchmarks/write-benchmarks.ts";
 import { flanMiniRows } from "../nano/flan-mini.ts";
 import { heldOutChats } from "../nano/held-out-chats.ts";
@@ -25,7 +26,7 @@ export interface FetchResult {
 /** Brings or generates the inputs of the preset. */
 export async function fetchInputs(context: RunContext): Promise<StageOutcome<FetchResult>> {
   const { source } = context.preset;
-  if (source.kind === "released") throw needsDownloads(source);
+  if (source.kind === "released") throw await needsDownloads(source);
   const weights = join(NANO_BASE_FOLDER, "model.safetensors");
   if (!existsSync(weights)) {
     throw new AppError(
@@ -55,10 +56,13 @@ async function generateInputs(
   return { baseFolder: NANO_BASE_FOLDER, dataset, chats, benchmarks, hashes };
 }
 
-function needsDownloads(source: Extract<PresetSource, { kind: "released" }>): AppError {
+async function needsDownloads(source: Extract<PresetSource, { kind: "released" }>): Promise<AppError> {
+  const base = await modelPath(source.baseModel).catch(
+    () => `flacuna fetch ${source.baseModel} brings it (26 GB in float16), if it is there as safetensors`,
+  );
   const lines = [
-    `the released inputs have to be brought first; this version does not download them:`,
-    `  base model    ${source.baseModel} (26 GB in float16) as a Hugging Face folder of safetensors`,
+    `the released inputs have to be brought first; this version does not bring all of them:`,
+    `  base model    ${source.baseModel}: ${base}`,
     `  training data ${source.dataset}: flan_mini.json.zip (1.01 GB), unpacked`,
     ...source.benchmarks.map((benchmark) => `  benchmark     ${benchmark}`),
     `  device        CUDA, or 26 GB of memory for the 13B base`,

@@ -11,6 +11,7 @@ import {
   parseSafetensorsHeader,
   type SafetensorsEntry,
 } from "./safetensors-header.ts";
+import { syncFolder } from "./sync-folder.ts";
 
 /** An opened safetensors file: its header in memory, its tensors on disk. */
 export interface SafetensorsFile {
@@ -152,17 +153,6 @@ async function writeWhole(path: string, write: (file: FileHandle) => Promise<voi
   } catch (cause) {
     await rm(partial, { force: true });
     throw fileError(cause, path, "written");
-  }
-}
-
-/** Makes the renaming itself durable; a platform that cannot open folders has nothing to sync. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 
