@@ -171,7 +171,8 @@ class Cursor {
   readonly path: string;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #utf8 = new TextDecoder("utf-8");
+  // A byte order mark may be a token.
+  readonly #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
   constructor(bytes: Uint8Array, fileLength: number, path: string) {
     this.#bytes = bytes;

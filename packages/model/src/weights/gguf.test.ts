@@ -39,6 +39,11 @@ describe("readGguf()", () => {
     expect((await tensors.get("v")!.read()).toNumbers()).toEqual([1, -2, 0.5]);
   });
 
+  it("keeps the byte order mark of a string, which may be a token", async () => {
+    const { metadata } = await read(ggufBytes([field.strings("tokens", ["\ufeff", "\ufeffa"])], []));
+    expect(metadata.get("tokens")).toEqual(["\ufeff", "\ufeffa"]);
+  });
+
   it("follows the alignment that the file names", async () => {
     const { tensors } = await read(
       ggufBytes([field.uint32("general.alignment", 64)], [VECTOR, MATRIX], { alignment: 64 }),
