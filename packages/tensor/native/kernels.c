@@ -4,10 +4,12 @@
 #include "attention.c"
 #include "attention-pages.c"
 #include "cross-entropy.c"
+#include "linear-blocks.c"
 #include "linear-int8.c"
 #include "linear-panels.c"
 #include "norm.c"
 #include "product.c"
+#include "quantize-blocks.c"
 #include "quantize.c"
 #include "swiglu.c"
 #include "thin.c"
@@ -20,10 +22,12 @@
 const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .path = TEXT(KERNEL_PATH),
     .quantize_rows = quantize_rows,
+    .quantize_blocks = quantize_blocks,
     .int8_forward = int8_forward,
     .int8_backward = int8_backward,
     .panel_forward = panel_forward,
     .panel_backward = panel_backward,
+    .block_product = block_product,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
     .paged_attention = paged_attention,

@@ -23,6 +23,21 @@ typedef struct {
   float *scale;              /* [rows] */
 } QuantizeRows;
 
+/* ---- quantize-blocks.c: float32 rows to signed bytes in blocks ---------------------------------------------------- */
+
+/* Rows of bytes, padded with 0. In each block q = round(x / scale) with scale = max |x| / 127. */
+typedef struct {
+  int64_t block;  /* 32 or 64 columns */
+  int8_t *q;      /* [rows, round_up(width, DEPTH_STEP)] */
+  float *scale;   /* [rows, round_up(width, DEPTH_STEP) / block] */
+  int32_t *sum;   /* likewise: the sum of q over the block */
+} BlockRows;
+typedef struct {
+  int64_t rows, width;
+  const float *x; /* [rows, width] */
+  BlockRows to;
+} QuantizeBlocks;
+
 /* ---- linear-int8.c: products with weights W [out, in] held once as signed bytes ---------------------------------- */
 
 /* Packed weights: [out / 16][in / 4][16 outputs][4 inputs] bytes, `out` padded to COLUMN_STEP * 4 = 64 and `in` to
@@ -46,7 +61,7 @@ typedef struct {
    4-bit weights: [out / 16][in / 8][16 outputs][4 bytes], the low half of byte b is input 8j + b, the high half input
    8j + 4 + b; value = scale * nibble + minimum, one float16 scale and minimum per block of 32 inputs:
    [out / 16][in / 32][16]; `out` padded to 32, `in` a multiple of 32. */
-typedef enum { WEIGHTS_BFLOAT16, WEIGHTS_INT4 } WeightFormat;
+typedef enum { WEIGHTS_BFLOAT16, WEIGHTS_INT4, WEIGHTS_INT8 } WeightFormat;
 /* forward: y = addend + x * W^T; backward: y = addend + x * W. */
 typedef struct {
   int64_t rows, in, out;
@@ -57,6 +72,30 @@ typedef struct {
   const float *addend;               /* like y, or null; may be y itself */
   float *y;                          /* forward [rows, out], backward [rows, in] */
 } PanelProduct;
+
+/* ---- linear-blocks.c: products of rows quantised in blocks with the packed weights of the two families before ------- */
+
+/* One of the weights that meet the same rows: y = addend + x * W^T. */
+typedef struct {
+  int64_t out;
+  const void *packed;                /* as Int8Product's or PanelProduct's of 4 bits */
+  const float *column_scale;         /* 8 bits only: [out] */
+  const uint16_t *scales, *minimums; /* 4 bits only */
+  const float *addend;               /* [rows, out], or null; may be y itself */
+  float *y;                          /* [rows, out] */
+} BlockWeights;
+/* The rows are those of BlockRows, in blocks of 64 for WEIGHTS_INT8 and of 32 for WEIGHTS_INT4. A row of y does not depend,
+   to the bit, on which other rows and weights are there. */
+#define MAX_BLOCK_WEIGHTS 3
+typedef struct {
+  WeightFormat format;
+  int64_t rows, in;
+  const int8_t *q;
+  const float *scale;
+  const int32_t *sum;
+  int count; /* of weights */
+  BlockWeights weights[MAX_BLOCK_WEIGHTS];
+} BlockProduct;
 
 /* ---- attention.c: causal grouped-query attention with rotary positions ------------------------------------------- */
 
@@ -101,10 +140,11 @@ typedef struct {
   int64_t rows, width;
   float epsilon;
   const float *x, *gain; /* [rows, width], [width] */
-  float *normalised;     /* [rows, width] */
-  float *inverse;        /* [rows] */
+  float *normalised;     /* [rows, width], or null */
+  float *inverse;        /* [rows], or null */
   uint8_t *q;            /* [rows, round_up(width, 64)], or null */
   float *scale;          /* [rows], or null */
+  BlockRows blocks;      /* normalised in blocks; its q may be null */
 } RmsNorm;
 /* dx = addend + inverse * (g * gain - n * mean(g * gain * n)), n = x * inverse */
 typedef struct {
@@ -117,7 +157,7 @@ typedef struct {
 /* ---- swiglu.c ------------------------------------------------------------------------------------------------------- */
 
 /* h = silu(gate) * up. With hadamard, each run of 64 columns is then multiplied by the symmetric orthogonal Hadamard
-   matrix of order 64 (entries +-1/8, Sylvester's order); width is then a multiple of 64. h, or q and scale, may be null. */
+   matrix of order 64 (entries +-1/8, Sylvester's order); width is then a multiple of 64. h, and either q, may be null. */
 typedef struct {
   int64_t rows, width;
   int hadamard;
@@ -125,6 +165,7 @@ typedef struct {
   float *h;               /* [rows, width] */
   uint8_t *q;             /* [rows, round_up(width, 64)] */
   float *scale;           /* [rows] */
+  BlockRows blocks;       /* h in blocks */
 } Swiglu;
 /* The pullback: g is the cotangent of h, after the Hadamard matrix when there is one. Either d_gate and d_up are
    written, or what QuantizeRows makes of them with these column scales. */
@@ -225,10 +266,12 @@ typedef struct {
 typedef struct {
   const char *path;
   void (*quantize_rows)(const QuantizeRows *, const Parallel *);
+  void (*quantize_blocks)(const QuantizeBlocks *, const Parallel *);
   void (*int8_forward)(const Int8Product *, const Parallel *);
   void (*int8_backward)(const Int8Product *, const Parallel *);
   void (*panel_forward)(const PanelProduct *, const Parallel *);
   void (*panel_backward)(const PanelProduct *, const Parallel *);
+  void (*block_product)(const BlockProduct *, const Parallel *);
   void (*attention_forward)(const Attention *, const Parallel *);
   void (*attention_backward)(const Attention *, const Parallel *);
   void (*paged_attention)(const PagedAttention *, const Parallel *);

@@ -1,8 +1,9 @@
 /* Root-mean-square normalisation, with the quantisation of its result, and its pullback to x. A row is read from memory
    once: the second and third look at it find it in the first cache. */
 #include "kernels.h"
-#include "quantize-row.h"
+#include "quantize-block.h"
 #include "row-blocks.h"
+#include "scratch.h"
 #include "vector.h"
 
 static inline float norm_total(const Floats parts[4]) {
@@ -46,12 +47,14 @@ static void norm_rows(void *argument, size_t index) {
   const RowBlocks *blocks = argument;
   const RmsNorm *p = blocks->arguments;
   int64_t width = p->width, padded = round_up(width, DEPTH_STEP);
+  float *unkept = p->normalised == NULL ? scratch(0, width * sizeof(float)) : NULL;
   for (int64_t row = first_row(blocks, index); row < end_row(blocks, index); row++) {
     const float *x = p->x + row * width;
-    float *normalised = p->normalised + row * width;
+    float *normalised = unkept == NULL ? p->normalised + row * width : unkept;
     float inverse = norm_inverse(x, width, p->epsilon);
     Ints seen = norm_apply(x, p->gain, inverse, width, normalised);
-    p->inverse[row] = inverse;
+    if (p->inverse != NULL) p->inverse[row] = inverse;
+    if (p->blocks.q != NULL) quantize_row_in_blocks(normalised, width, &p->blocks, row);
     if (p->q == NULL) continue;
     p->scale[row] = quantize_scale(seen);
     quantize_row_values(normalised, NULL, width, p->scale[row], p->q + row * padded);

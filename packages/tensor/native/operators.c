@@ -6,9 +6,10 @@
 #include "kernels.h"
 #include "paths.h"
 #include "runtime.h"
+#include "scratch.h"
 
 #define MAX_RANK 8
-#define MAX_INPUTS 10
+#define MAX_INPUTS 11
 #define MAX_OUTPUTS 4
 #define MAX_ATTRIBUTES 6
 
@@ -245,6 +246,84 @@ static void compute_bfloat16_linear_transposed(Call *call) { compute_panels(call
 /* (x, packed, scales, minimums, addend?) -> y */
 static void compute_int4_linear(Call *call) { compute_panels(call, WEIGHTS_INT4, 0); }
 static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_INT4, 1); }
+
+/* Rows in blocks wait here for their product, on the thread that runs the operator; the kernels use the slots below. */
+#define BLOCKS_SLOT (SCRATCH_SLOTS - 1)
+
+/* Room for `rows` rows of `width` in blocks of `block`. */
+static BlockRows scratch_blocks(int64_t rows, int64_t width, int64_t block) {
+  int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
+  char *memory = scratch(BLOCKS_SLOT, rows * padded + blocks * (sizeof(float) + sizeof(int32_t)));
+  int8_t *q = (int8_t *)memory;
+  float *scale = (float *)(memory + rows * padded);
+  return (BlockRows){block, q, scale, (int32_t *)(scale + blocks)};
+}
+
+/* x in blocks; with a companion first normalised with that as its gain, or, when it is gated, silu(x) * companion. */
+static void make_blocks(Call *call, const Tensor *x, const Tensor *companion, int is_gated, BlockRows to) {
+  const Kernels *kernels = active_kernels();
+  int64_t rows = rows_of(x), width = width_of(x);
+  if (companion->data == NULL)
+    kernels->quantize_blocks(&(QuantizeBlocks){rows, width, x->data, to}, &call->parallel);
+  else if (is_gated)
+    kernels->swiglu(&(Swiglu){.rows = rows, .width = width, .gate = x->data, .up = companion->data, .blocks = to},
+                    &call->parallel);
+  else
+    kernels->rms_norm(&(RmsNorm){.rows = rows, .width = width, .epsilon = call->factors[0], .x = x->data,
+                                 .gain = companion->data, .blocks = to},
+                      &call->parallel);
+}
+
+/* A weight [out, in] from input `first` on. */
+static BlockWeights read_block_weights(Call *call, WeightFormat format, size_t first, int64_t out, int64_t in) {
+  Tensor packed = input(call, first), scales = input(call, first + 1);
+  if (format == WEIGHTS_INT8) {
+    expect_elements(call, &packed, round_up(out, DEPTH_STEP) * round_up(in, DEPTH_STEP),
+                    "linear in blocks: packed weights of another size");
+    expect_elements(call, &scales, out, "linear in blocks: column scales are not [out]");
+    return (BlockWeights){.out = out, .packed = packed.data, .column_scale = scales.data};
+  }
+  Tensor minimums = input(call, first + 2);
+  int64_t weights = round_up(out, PANEL_STEP) * in;
+  if (in % PANEL_STEP != 0) fail(call, "4-bit linear: the inputs are not a multiple of 32");
+  expect_elements(call, &packed, weights / 2, "linear in blocks: packed weights of another size");
+  expect_elements(call, &scales, weights / PANEL_STEP, "4-bit linear: scales are not one per block");
+  expect_elements(call, &minimums, weights / PANEL_STEP, "4-bit linear: minimums are not one per block");
+  return (BlockWeights){.out = out, .packed = packed.data, .scales = scales.data, .minimums = minimums.data};
+}
+
+/* (x [..., in], the parts of `count` weights, companion?, and for one weight addend?) -> y [..., out] of each.
+   The companion is `up`, like x, for prologue 2, and else the gain of a norm [in]. */
+static void compute_block_linear(Call *call, WeightFormat format, int count) {
+  int64_t in = call->attributes[1];
+  const int64_t *outs = call->attributes + 2;
+  int is_gated = call->attributes[0] == 2;
+  size_t parts = format == WEIGHTS_INT8 ? 2 : 3, last = 1 + count * parts;
+  Tensor x = input(call, 0), companion = input(call, last), addend = {0};
+  BlockProduct product = {.format = format, .rows = rows_of(&x), .in = in, .count = count};
+  if (width_of(&x) != in) fail(call, "linear in blocks: rows of another width than the weights");
+  if (companion.data)
+    expect_elements(call, &companion, is_gated ? elements_of(&x) : in, "linear in blocks: a companion of another size");
+  for (int i = 0; i < count; i++)
+    product.weights[i] = read_block_weights(call, format, 1 + i * parts, outs[i], in);
+  if (count == 1) addend = input(call, last + 1);
+  check_addend(call, &addend, product.rows * outs[0]);
+  product.weights[0].addend = addend.data;
+  for (int i = 0; i < count && !call->status; i++) product.weights[i].y = output_of_width(call, i, &x, outs[i]);
+  if (call->status || product.rows == 0) return;
+  BlockRows blocks = scratch_blocks(product.rows, in, format == WEIGHTS_INT8 ? 64 : 32);
+  make_blocks(call, &x, &companion, is_gated, blocks);
+  product.q = blocks.q;
+  product.scale = blocks.scale;
+  product.sum = blocks.sum;
+  active_kernels()->block_product(&product, &call->parallel);
+}
+static void compute_int8_block_linear(Call *call) { compute_block_linear(call, WEIGHTS_INT8, 1); }
+static void compute_int8_block_linear2(Call *call) { compute_block_linear(call, WEIGHTS_INT8, 2); }
+static void compute_int8_block_linear3(Call *call) { compute_block_linear(call, WEIGHTS_INT8, 3); }
+static void compute_int4_block_linear(Call *call) { compute_block_linear(call, WEIGHTS_INT4, 1); }
+static void compute_int4_block_linear2(Call *call) { compute_block_linear(call, WEIGHTS_INT4, 2); }
+static void compute_int4_block_linear3(Call *call) { compute_block_linear(call, WEIGHTS_INT4, 3); }
 
 /* Queries [B, T, H*D] and keys [B, T, K*D], with D a size that the kernels take and H a multiple of K. */
 static void check_heads(Call *call, const Tensor *query, const Tensor *key, int64_t head_size) {
@@ -746,6 +825,8 @@ typedef struct {
 #define F16 TYPE_FLOAT16
 #define BF16 TYPE_BFLOAT16
 #define SIZES {"in", "out"}
+#define INT8_PARTS I8, F32
+#define INT4_PARTS U8, F16, F16
 #define MOMENTS {"beta1", "complement1", "beta2", "complement2", "epsilon"}
 
 static Operator operators[] = {
@@ -759,6 +840,18 @@ static Operator operators[] = {
     {{0}, "Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
      {F32}, SIZES, {0}},
+    {{0}, "Int8BlockLinear", compute_int8_block_linear, {F32, INT8_PARTS, F32, F32}, 2,
+     {F32}, {"prologue", "in", "out"}, {"epsilon"}},
+    {{0}, "Int8BlockLinear2", compute_int8_block_linear2, {F32, INT8_PARTS, INT8_PARTS, F32}, 1,
+     {F32, F32}, {"prologue", "in", "out", "out2"}, {"epsilon"}},
+    {{0}, "Int8BlockLinear3", compute_int8_block_linear3, {F32, INT8_PARTS, INT8_PARTS, INT8_PARTS, F32}, 1,
+     {F32, F32, F32}, {"prologue", "in", "out", "out2", "out3"}, {"epsilon"}},
+    {{0}, "Int4BlockLinear", compute_int4_block_linear, {F32, INT4_PARTS, F32, F32}, 2,
+     {F32}, {"prologue", "in", "out"}, {"epsilon"}},
+    {{0}, "Int4BlockLinear2", compute_int4_block_linear2, {F32, INT4_PARTS, INT4_PARTS, F32}, 1,
+     {F32, F32}, {"prologue", "in", "out", "out2"}, {"epsilon"}},
+    {{0}, "Int4BlockLinear3", compute_int4_block_linear3, {F32, INT4_PARTS, INT4_PARTS, INT4_PARTS, F32}, 1,
+     {F32, F32, F32}, {"prologue", "in", "out", "out2", "out3"}, {"epsilon"}},
     {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0,
      {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,

@@ -14,8 +14,7 @@ static inline Ints quantize_see(Ints seen, Floats x) { return max_ints(seen, (In
 
 /* max |x| / 127; NaN when anything seen was not finite; 0 when all of it is too small for its scale to have an inverse. */
 static inline float quantize_scale(Ints seen) {
-  int32_t bits = 0;
-  for (int lane = 0; lane < LANES; lane++) bits = seen[lane] > bits ? seen[lane] : bits;
+  int32_t bits = max_lane_int(seen);
   float largest;
   memcpy(&largest, &bits, sizeof largest);
   if (!(largest <= FLT_MAX)) return NAN;
@@ -39,21 +38,27 @@ static inline float quantize_row_scale(const float *x, const float *column_scale
   return quantize_scale(max_ints(max_ints(seen[0], seen[1]), max_ints(seen[2], seen[3])));
 }
 
-/* Adding 1.5 * 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits. */
-static inline Bytes quantize_bytes(Floats scaled) {
-  Ints rounded = (Ints)(scaled + splat(12582912.0f + ZERO_POINT));
+/* The low byte of each lane. */
+static inline Bytes low_bytes(Ints values) {
 #if defined(PATH_AVX512)
-  return (Bytes)_mm512_cvtepi32_epi8((__m512i)rounded);
+  return (Bytes)_mm512_cvtepi32_epi8((__m512i)values);
 #elif defined(PATH_AVX2)
-  __m256i low = _mm256_and_si256((__m256i)rounded, _mm256_set1_epi32(255));
+  __m256i low = _mm256_and_si256((__m256i)values, _mm256_set1_epi32(255));
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
   __m128i packed = _mm_packus_epi16(words, words);
   Bytes bytes;
   memcpy(&bytes, &packed, LANES);
   return bytes;
 #else
-  return __builtin_convertvector(rounded, Bytes);
+  return __builtin_convertvector(values, Bytes);
 #endif
+}
+
+/* Adding 1.5 * 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits. */
+#define ROUNDER 12582912.0f
+static inline Bytes quantize_bytes(Floats scaled) { return low_bytes((Ints)(scaled + splat(ROUNDER + ZERO_POINT))); }
+static inline Ints quantize_round(Floats x, Floats inverse) {
+  return (Ints)multiply_add(x, inverse, splat(ROUNDER)) - (Ints)splat(ROUNDER);
 }
 
 /* q[0 ... round_up(width, DEPTH_STEP)) of a row whose scale is known. A row whose scale is 0 or NaN is all zero point. */

@@ -1,7 +1,7 @@
 /* The gated activation h = silu(gate) * up, with the Hadamard matrix and the quantisation that may follow, its pullback,
    and the Hadamard matrix alone. Columns go through registers 64 at a time. */
 #include "kernels.h"
-#include "quantize-row.h"
+#include "quantize-block.h"
 #include "row-blocks.h"
 #include "scratch.h"
 #include "vector.h"
@@ -114,6 +114,7 @@ static void swiglu_rows(void *argument, size_t index) {
     const float *gate = p->gate + row * width, *up = p->up + row * width;
     float *h = unkept == NULL ? p->h + row * width : unkept;
     Ints seen = p->hadamard ? swiglu_row(gate, up, width, 1, h) : swiglu_row(gate, up, width, 0, h);
+    if (p->blocks.q != NULL) quantize_row_in_blocks(h, width, &p->blocks, row);
     if (p->q == NULL) continue;
     p->scale[row] = quantize_scale(seen);
     quantize_row_values(h, NULL, width, p->scale[row], p->q + row * padded);

@@ -36,6 +36,17 @@ typedef float FloatsUnaligned __attribute__((vector_size(LANES * 4), aligned(4),
 static inline Floats load(const float *from) { return *(const FloatsUnaligned *)from; }
 static inline void store(float *to, Floats value) { *(FloatsUnaligned *)to = value; }
 static inline Floats splat(float value) { return value - (Floats){}; }
+static inline Ints splat_int(int32_t value) { return value - (Ints){}; }
+/* a * b + c, rounded once where the path has an instruction for it. */
+static inline Floats multiply_add(Floats a, Floats b, Floats c) {
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(PATH_AVX2)
+  return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
 
 static inline Floats select_floats(Ints mask, Floats a, Floats b) {
   return (Floats)((mask & (Ints)a) | (~mask & (Ints)b));
@@ -79,6 +90,24 @@ static inline Ints max_ints(Ints a, Ints b) {
 #else
   Ints larger = a > b;
   return (larger & a) | (~larger & b);
+#endif
+}
+static inline int32_t max_lane_int(Ints x) {
+#if defined(PATH_AVX512)
+  return _mm512_reduce_max_epi32((__m512i)x);
+#else
+  int32_t largest = x[0];
+  for (int i = 1; i < LANES; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+#endif
+}
+static inline int32_t sum_ints(Ints x) {
+#if defined(PATH_AVX512)
+  return _mm512_reduce_add_epi32((__m512i)x);
+#else
+  int32_t total = 0;
+  for (int i = 0; i < LANES; i++) total += x[i];
+  return total;
 #endif
 }
 static inline Floats sqrt_floats(Floats x) {

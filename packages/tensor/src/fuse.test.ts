@@ -30,6 +30,17 @@ function fusedError(program: Program, args: readonly Tensor[], weights = new Map
   return Math.max(...before.map((tensor, index) => relativeError(after[index]!, tensor)));
 }
 
+/** The parts of the weights that a program names. */
+async function partsIn(program: Program, tensors: ReadonlyMap<string, Tensor>): Promise<Map<string, Tensor>> {
+  const source = withParts(weightsFrom(tensors));
+  const parts = new Map<string, Tensor>();
+  for (const equation of program.equations) {
+    if (equation.primitive !== "weight") continue;
+    parts.set(equation.params.path, await source.get(equation.params.path)!.read());
+  }
+  return parts;
+}
+
 const outputs = ({ q, scale }: { q: Tracer; scale: Tracer }) => [cast(q, "float32"), scale];
 
 describe("fuse()", () => {
@@ -52,6 +63,47 @@ describe("fuse()", () => {
     );
     expect(names(fuse(program))).toEqual(["swigluQuantize"]);
     expect(fusedError(program, [f32([3, 64], 1), f32([3, 64], 2)])).toBe(0);
+  });
+
+  it.each(["int8Blockwise", "int4Blockwise"] as const)(
+    "joins up to three products of the same rows in %s, and adds to the others",
+    async (precision) => {
+      const outs = [48, 17, 80, 64, 32];
+      const tensors = new Map(outs.map((out, index) => [`w${index}`, f32([out, 32], index)]));
+      const product = (x: Tracer, index: number) =>
+        matmul(x, weight(`w${index}`, { dtype: "float32", shape: [outs[index]!, 32] }), { transposeB: true });
+      const traced = trace(
+        (x) => [...[0, 1, 2, 3].map((index) => product(x, index)), add(x, product(x, 4))],
+        [spec("float32", [5, 32])],
+      );
+      const program = applyPrecision(traced, precision);
+      const name = precision === "int8Blockwise" ? "int8BlockLinear" : "int4BlockLinear";
+      expect(names(fuse(program))).toEqual([`${name}3`, name, name]);
+      expect(fuse(program).equations.some(({ primitive }) => primitive === "add")).toBe(false);
+      expect(fusedError(program, [f32([5, 32], 9)], await partsIn(program, tensors))).toBe(0);
+    },
+  );
+
+  it("normalises and activates rows in the products that alone read them", async () => {
+    const tensors = new Map([0, 1, 2].map((index) => [`w${index}`, f32([32, 32], index)]));
+    const product = (x: Tracer, index: number) =>
+      matmul(x, weight(`w${index}`, { dtype: "float32", shape: [32, 32] }), { transposeB: true });
+    const block = (isRead: boolean) =>
+      applyPrecision(
+        trace(
+          (x, gain) => {
+            const rows = rmsNorm(x, gain, 1e-5);
+            const h = swiglu(product(rows, 0), product(rows, 1));
+            return { y: add(x, product(h, 2)), ...(isRead && { rows, h }) };
+          },
+          [spec("float32", [5, 32]), spec("float32", [32])],
+        ),
+        "int8Blockwise",
+      );
+    const program = block(false);
+    expect(names(fuse(program))).toEqual(["int8BlockLinear2", "int8BlockLinear"]);
+    expect(names(fuse(block(true)))).toEqual(["rmsNorm", "int8BlockLinear2", "swiglu", "int8BlockLinear"]);
+    expect(fusedError(program, [f32([5, 32], 8), f32([32], 9)], await partsIn(program, tensors))).toBe(0);
   });
 
   it("differentiates an activation and quantises the gradients in one pass", () => {
@@ -94,10 +146,7 @@ describe("fuse()", () => {
       [spec("float32", [5, 32])],
     );
     const program = applyPrecision(traced, "int8");
-    const source = withParts(weightsFrom(tensors));
-    const parts = new Map<string, Tensor>();
-    for (const part of ["packed", "scales", "rowSums", "columnSums"])
-      parts.set(`w#int8.${part}`, await source.get(`w#int8.${part}`)!.read());
+    const parts = await partsIn(program, tensors);
     const count = (each: Program) => each.equations.filter(({ primitive }) => primitive === "add").length;
     expect(count(fuse(program))).toBeLessThan(count(program));
     expect(fusedError(program, [f32([5, 32], 1)], parts)).toBeLessThan(1e-6);

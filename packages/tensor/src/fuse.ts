@@ -1,6 +1,15 @@
 // Program to program, meaning preserved: neighbours that one native kernel computes become one composite.
+import {
+  type BlockLinear,
+  blockProducts,
+  INT4_BLOCK_LINEAR,
+  INT8_BLOCK_LINEAR,
+  MOST_WEIGHTS,
+  PROLOGUE_OF,
+} from "./composites/block-linear.ts";
 import { RMS_NORM_QUANTIZE } from "./composites/rms-norm.ts";
 import { HADAMARD_SWIGLU_GRAD, SWIGLU_GRAD_QUANTIZE, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
+import { weight } from "./ops.ts";
 import type { Equation, Program, Var } from "./program.ts";
 import { rewriteProgram } from "./rewrite.ts";
 import { shapesEqual } from "./shape.ts";
@@ -61,11 +70,14 @@ const ADDING: Readonly<Record<string, number>> = {
   bfloat16LinearTransposed: 2,
   int4Linear: 4,
   int4LinearTransposed: 4,
+  int8BlockLinear: 3,
+  int4BlockLinear: 4,
   rmsNormGrad: 4,
 };
 
 /** a + product → the product with `a` as its addend, when nobody else reads the product. */
-const addToProduct: Rule = (equation, { neighbours, valueOf }) => {
+const addToProduct: Rule = (equation, context) => {
+  const { neighbours, valueOf } = context;
   if (equation.primitive !== "add") return undefined;
   const [a, b] = equation.inputs as readonly [Var, Var];
   if (!shapesEqual(a.shape, b.shape)) return undefined;
@@ -78,9 +90,85 @@ const addToProduct: Rule = (equation, { neighbours, valueOf }) => {
     if (producer === undefined) continue;
     const { composite, attributes } = producer.params;
     if (producer.inputs.length !== ADDING[composite.name]) continue;
+    if (composite.name in BLOCK_LINEARS) return multiplyInBlocks([producer], context, valueOf(addend));
     return bindComposite(composite, [...producer.inputs, addend].map(valueOf), attributes);
   }
   return undefined;
+};
+
+/** Products of rows in blocks, of which an operator can compute several. */
+const BLOCK_LINEARS: Readonly<Record<string, BlockLinear>> = {
+  int8BlockLinear: INT8_BLOCK_LINEAR,
+  int4BlockLinear: INT4_BLOCK_LINEAR,
+};
+
+/** A part of a weight, perhaps ahead of its equation; undefined when something else makes it. */
+function weightOf(part: Var, { neighbours, valueOf }: Context): Tracer {
+  const producer = neighbours.producerOf(part);
+  return producer?.primitive === "weight" ? weight(producer.params.path, part) : valueOf(part);
+}
+
+/** Products of the same rows in one operator, which makes the rows itself when nobody else reads them. */
+function multiplyInBlocks(
+  products: readonly CompositeEquation[],
+  context: Context,
+  addend?: Tracer,
+): readonly Tracer[] {
+  const { neighbours, valueOf } = context;
+  const [{ inputs, params }] = products as readonly [CompositeEquation];
+  const x = inputs[0]!;
+  const weights = products.map((each) => ({
+    parts: each.inputs.slice(1).map((part) => weightOf(part, context)),
+    out: each.params.attributes.out!,
+  }));
+  const linear = BLOCK_LINEARS[params.composite.name]!;
+  const producer = producerForAll(x, products, neighbours);
+  if (producer === undefined) return blockProducts(linear, valueOf(x), weights, { addend });
+  const [first, companion] = producer.inputs.map(valueOf);
+  return blockProducts(linear, first!, weights, {
+    prologue: PROLOGUE_OF[producer.params.composite.name]!,
+    companion,
+    epsilon: producer.params.attributes.eps,
+    addend,
+  });
+}
+
+/** What makes rows for these products alone, when a product can do it first. */
+function producerForAll(
+  x: Var,
+  products: readonly Equation[],
+  neighbours: Neighbours,
+): CompositeEquation | undefined {
+  const producer = neighbours.producerOf(x);
+  if (!isComposite(producer, Object.keys(PROLOGUE_OF))) return undefined;
+  const readers = producer.outputs.flatMap((output) => neighbours.readersOf(output));
+  return readers.every((reader) => reader !== "output" && products.includes(reader)) ? producer : undefined;
+}
+
+/** A product in blocks with a frozen weight that is not about to be added to something. */
+function isJoinable(equation: Equation | "output", neighbours: Neighbours): equation is CompositeEquation {
+  if (equation === "output" || !isComposite(equation, Object.keys(BLOCK_LINEARS))) return false;
+  if (equation.inputs.length !== ADDING[equation.params.composite.name]) return false;
+  const isFrozen = equation.inputs
+    .slice(1)
+    .every((part) => neighbours.producerOf(part)?.primitive === "weight");
+  const readers = neighbours.readersOf(equation.outputs[0]!);
+  return isFrozen && readers.every((reader) => reader === "output" || reader.primitive !== "add");
+}
+
+/** Products of the same rows → up to three in one operator, where the first of them was. */
+const joinProducts: Rule = (equation, context) => {
+  const { neighbours, ready } = context;
+  if (!isJoinable(equation, neighbours)) return undefined;
+  const all = neighbours
+    .readersOf(equation.inputs[0]!)
+    .filter((reader) => isJoinable(reader, neighbours))
+    .filter((each) => each.params.composite.name === equation.params.composite.name);
+  const at = all.indexOf(equation);
+  const joined = all.slice(at, at + MOST_WEIGHTS);
+  const results = multiplyInBlocks(joined, context);
+  for (const [index, each] of joined.entries()) ready.set(each.outputs[0]!.id, [results[index]!]);
+  return [results[0]!];
 };
 
 /** Whether an equation quantises rows as they are. */
@@ -151,6 +239,7 @@ const RULES: readonly Rule[] = [
   takeReady,
   normaliseAndQuantise,
   activateAndQuantise,
+  joinProducts,
   differentiateAndQuantise,
   transformAndDifferentiate,
   addToProduct,

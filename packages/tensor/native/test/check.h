@@ -109,6 +109,26 @@ static inline int quantised_as_defined(const Kernels *kernels, int64_t rows, int
   return wrong == 0;
 }
 
+/* Room for rows of `width` in blocks, exactly as much as they take. */
+static inline BlockRows exact_blocks(int64_t rows, int64_t width, int64_t block) {
+  int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
+  return (BlockRows){block, exact(rows * padded), exact(blocks * sizeof(float)), exact(blocks * sizeof(int32_t))};
+}
+static inline void free_blocks(BlockRows blocks) { free(blocks.q), free(blocks.scale), free(blocks.sum); }
+
+/* Whether `got` is what quantize_blocks makes of the values, to the bit. */
+static inline int blocks_as_separate(const Kernels *kernels, int64_t rows, int64_t width, const float *values,
+                                     BlockRows got) {
+  int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / got.block);
+  QuantizeBlocks separate = {rows, width, values, exact_blocks(rows, width, got.block)};
+  kernels->quantize_blocks(&separate, &SERIAL);
+  int wrong = memcmp(got.q, separate.to.q, rows * padded) != 0;
+  wrong += memcmp(got.scale, separate.to.scale, blocks * sizeof(float)) != 0;
+  wrong += memcmp(got.sum, separate.to.sum, blocks * sizeof(int32_t)) != 0;
+  free_blocks(separate.to);
+  return wrong == 0;
+}
+
 static int check_failures = 0, check_count = 0;
 #define CHECK(condition, ...)       \
   do {                              \

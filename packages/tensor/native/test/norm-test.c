@@ -16,7 +16,7 @@ static void check_forward(const Kernels *kernels, Shape shape, int quantised) {
   float *x = random_floats(count, 3), *gain = random_floats(width, 2);
   float *normalised = exact(count * 4), *inverse = exact(rows * 4), *scale = exact(rows * 4);
   uint8_t *q = exact(rows * padded);
-  RmsNorm norm = {rows, width, 1e-5f, x, gain, normalised, inverse, quantised ? q : NULL, quantised ? scale : NULL};
+  RmsNorm norm = {rows, width, 1e-5f, x, gain, normalised, inverse, quantised ? q : NULL, quantised ? scale : NULL, {0}};
   kernels->rms_norm(&norm, &TWO_THREADS);
   double *expected = exact(count * 8), *expected_inverse = exact(rows * 8);
   for (int64_t row = 0; row < rows; row++) {
@@ -28,6 +28,14 @@ static void check_forward(const Kernels *kernels, Shape shape, int quantised) {
   CHECK(error < 1e-6, "%s rms_norm [%ld, %ld]: off by %g", kernels->path, (long)rows, (long)width, error);
   CHECK(!quantised || quantised_as_defined(kernels, rows, width, normalised, q, scale),
         "%s rms_norm [%ld, %ld]: wrong bytes or scales", kernels->path, (long)rows, (long)width);
+  for (int64_t block = 32; block <= 64; block += 32) { /* in blocks, and nothing else asked for */
+    RmsNorm alone = {.rows = rows, .width = width, .epsilon = 1e-5f, .x = x, .gain = gain};
+    alone.blocks = exact_blocks(rows, width, block);
+    kernels->rms_norm(&alone, &TWO_THREADS);
+    CHECK(blocks_as_separate(kernels, rows, width, normalised, alone.blocks),
+          "%s rms_norm [%ld, %ld]: wrong blocks of %ld", kernels->path, (long)rows, (long)width, (long)block);
+    free_blocks(alone.blocks);
+  }
   free(x), free(gain), free(normalised), free(inverse), free(scale);
   free(q), free(expected), free(expected_inverse);
 }
@@ -64,7 +72,7 @@ static void check_not_finite(const Kernels *kernels, float bad, int64_t at) {
   uint8_t q[2 * PADDED];
   for (int i = 0; i < 2 * WIDTH; i++) x[i] = random_float(1), gain[i % WIDTH] = 1;
   x[at] = bad;
-  RmsNorm norm = {2, WIDTH, 1e-5f, x, gain, normalised, inverse, q, scale};
+  RmsNorm norm = {2, WIDTH, 1e-5f, x, gain, normalised, inverse, q, scale, {0}};
   kernels->rms_norm(&norm, &SERIAL);
   CHECK(isnan(normalised[at]) && isnan(scale[0]), "%s rms_norm: loses %g at %d", kernels->path, bad, (int)at);
   CHECK(isfinite(scale[1]) && isfinite(inverse[1]), "%s rms_norm: spreads %g to other rows", kernels->path, bad);
@@ -77,7 +85,7 @@ static void check_not_finite(const Kernels *kernels, float bad, int64_t at) {
 static void check_zeros(const Kernels *kernels) {
   float x[70] = {0}, gain[70] = {0}, normalised[70], inverse[1], scale[1];
   uint8_t q[128];
-  RmsNorm norm = {1, 70, 1e-5f, x, gain, normalised, inverse, q, scale};
+  RmsNorm norm = {1, 70, 1e-5f, x, gain, normalised, inverse, q, scale, {0}};
   kernels->rms_norm(&norm, &SERIAL);
   int wrong = scale[0] != 0;
   for (int i = 0; i < 128; i++) wrong += q[i] != ZERO_POINT;
@@ -91,7 +99,7 @@ static void bench(const Kernels *kernels) {
   uint8_t *q = exact(ROWS * WIDTH);
   double best[2] = {1e9, 1e9}, bytes[2] = {ROWS * WIDTH * 9.0, ROWS * WIDTH * 16.0};
   for (int i = 0; i < REPEATS; i++) {
-    RmsNorm norm = {ROWS, WIDTH, 1e-5f, x, gain, y, inverse, q, scale};
+    RmsNorm norm = {ROWS, WIDTH, 1e-5f, x, gain, y, inverse, q, scale, {0}};
     RmsNormGrad grad = {ROWS, WIDTH, g, x, gain, inverse, g, y};
     double start = seconds_now();
     kernels->rms_norm(&norm, &TWO_THREADS);

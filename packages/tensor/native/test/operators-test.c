@@ -10,8 +10,9 @@ int flacuna_use_path(const char *path);
 
 #define MAX_AXES 9
 static const char *const ATTRIBUTES[] = {"in", "out", "head_size", "hadamard", "allow_bfloat16",
-                                         "transposed", "transpose_a", "transpose_b"};
-#define MAX_VALUES 10
+                                         "transposed", "transpose_a", "transpose_b", "prologue", "out2", "out3"};
+#define ATTRIBUTE_COUNT (sizeof ATTRIBUTES / sizeof *ATTRIBUTES)
+#define MAX_VALUES 11
 
 /* ---- the runtime's side ------------------------------------------------------------------------------------------ */
 
@@ -28,7 +29,7 @@ struct Status {
   char message[160];
 };
 struct KernelInfo {
-  int64_t attributes[8]; /* in the order of ATTRIBUTES */
+  int64_t attributes[ATTRIBUTE_COUNT]; /* in the order of ATTRIBUTES */
 };
 struct Context {
   size_t input_count;
@@ -77,7 +78,7 @@ static Status *get_attribute_float(const KernelInfo *info, const char *name, flo
   return NULL;
 }
 static Status *get_attribute_int64(const KernelInfo *info, const char *name, int64_t *value) {
-  for (size_t i = 0; i < sizeof ATTRIBUTES / sizeof *ATTRIBUTES; i++) {
+  for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
     if (strcmp(ATTRIBUTES[i], name) != 0) continue;
     *value = info->attributes[i];
     return NULL;
@@ -124,7 +125,7 @@ static const void *api_table[] = {
 
 /* ---- calls that are right ---------------------------------------------------------------------------------------- */
 
-enum { IN = 96, OUT = 70, HEAD = 16, B = 2, T = 5, WIDTH = 128, CLASSES = 37, THIN = 8 };
+enum { IN = 96, OUT = 70, OUT2 = 65, OUT3 = 130, HEAD = 16, B = 2, T = 5, WIDTH = 128, CLASSES = 37, THIN = 8 };
 #define PADDED(size) (((size) + 63) / 64 * 64)
 #define PANEL(size) (((size) + 31) / 32 * 32)
 
@@ -140,10 +141,15 @@ typedef struct {
 
 #define ROWS(width) {3, {B, T, width}}
 #define VECTOR(size) {1, {size}}
-#define INT8_PACKED {4, {PADDED(OUT) / 16, PADDED(IN) / 4, 16, 4}}
+#define INT8_PACKED_OF(out) {4, {PADDED(out) / 16, PADDED(IN) / 4, 16, 4}}
+#define INT8_PACKED INT8_PACKED_OF(OUT)
 #define BFLOAT16_PACKED {4, {PANEL(OUT) / 16, PANEL(IN) / 2, 16, 2}}
-#define INT4_PACKED {4, {PANEL(OUT) / 16, IN / 8, 16, 4}}
-#define INT4_BLOCKS {3, {PANEL(OUT) / 16, IN / 32, 16}}
+#define INT4_PACKED_OF(out) {4, {PANEL(out) / 16, IN / 8, 16, 4}}
+#define INT4_BLOCKS_OF(out) {3, {PANEL(out) / 16, IN / 32, 16}}
+#define INT4_PACKED INT4_PACKED_OF(OUT)
+#define INT4_BLOCKS INT4_BLOCKS_OF(OUT)
+#define INT8_WEIGHT(out) INT8_PACKED_OF(out), VECTOR(out)
+#define INT4_WEIGHT(out) INT4_PACKED_OF(out), INT4_BLOCKS_OF(out), INT4_BLOCKS_OF(out)
 #define QUERY {3, {B, T, 4 * HEAD}}
 #define KEY {3, {B, T, 2 * HEAD}}
 #define ROTATION {2, {T, HEAD / 2}}
@@ -161,6 +167,12 @@ static const Example examples[] = {
     {"Bfloat16LinearTransposed", {ROWS(OUT), BFLOAT16_PACKED, ROWS(IN)}},
     {"Int4Linear", {ROWS(IN), INT4_PACKED, INT4_BLOCKS, INT4_BLOCKS, ROWS(OUT)}},
     {"Int4LinearTransposed", {ROWS(OUT), INT4_PACKED, INT4_BLOCKS, INT4_BLOCKS, ROWS(IN)}},
+    {"Int8BlockLinear", {ROWS(IN), INT8_WEIGHT(OUT), ROWS(IN), ROWS(OUT)}},
+    {"Int8BlockLinear2", {ROWS(IN), INT8_WEIGHT(OUT), INT8_WEIGHT(OUT2), VECTOR(IN)}},
+    {"Int8BlockLinear3", {ROWS(IN), INT8_WEIGHT(OUT), INT8_WEIGHT(OUT2), INT8_WEIGHT(OUT3), VECTOR(IN)}},
+    {"Int4BlockLinear", {ROWS(IN), INT4_WEIGHT(OUT), ROWS(IN), ROWS(OUT)}},
+    {"Int4BlockLinear2", {ROWS(IN), INT4_WEIGHT(OUT), INT4_WEIGHT(OUT2), VECTOR(IN)}},
+    {"Int4BlockLinear3", {ROWS(IN), INT4_WEIGHT(OUT), INT4_WEIGHT(OUT2), INT4_WEIGHT(OUT3), VECTOR(IN)}},
     {"Attention", {QUERY, KEY, KEY, ROTATION, ROTATION, {2, {B, T}}}},
     {"AttentionGrad", {QUERY, QUERY, KEY, KEY, ROTATION, ROTATION, {2, {B, T}}, QUERY, {3, {B, 4, T}}}},
     {"PagedAttention", PAGED},
@@ -184,7 +196,14 @@ static const Example examples[] = {
     {"CrossEntropyGrad", {VECTOR(T), {2, {T, CLASSES}}, VECTOR(T), VECTOR(T)}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
-static const KernelInfo right_attributes = {{IN, OUT, HEAD, 1, 1, 1, 1, 1}};
+enum { PROLOGUE = 8 }; /* its place in ATTRIBUTES */
+
+/* Examples with a vector beside their rows normalise these, the others activate them. */
+static KernelInfo right_attributes(const Example *example) {
+  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3}};
+  if (strstr(example->name, "BlockLinear2") || strstr(example->name, "BlockLinear3")) info.attributes[PROLOGUE] = 1;
+  return info;
+}
 
 static const CustomOperator *find_operator(const char *name) {
   for (size_t i = 0; i < flacuna_operator_count(); i++) {
@@ -237,24 +256,26 @@ static const char *call(const CustomOperator *operator, Context *context, const 
 }
 
 static void check_right_calls(const CustomOperator *operator, const Example *example, const char *path) {
+  const KernelInfo info = right_attributes(example);
   Context context;
   int types[4];
   set_up(&context, operator, example, types);
   CHECK(context.input_count == operator->get_input_count(operator), "%s: the example lacks inputs", example->name);
-  const char *message = call(operator, &context, &right_attributes, 0);
+  const char *message = call(operator, &context, &info, 0);
   CHECK(message == NULL, "%s on %s: %s", example->name, path, message);
   for (size_t axis = 0; axis < 2; axis++) { /* nothing to do is no mistake */
     set_up(&context, operator, example, types);
     for (size_t i = 0; i < context.input_count; i++)
       if (context.inputs[i].rank == 3 && context.inputs[i].sizes[0] == B && context.inputs[i].sizes[1] == T)
         context.inputs[i].sizes[axis] = 0;
-    call(operator, &context, &right_attributes, 0);
+    call(operator, &context, &info, 0);
   }
 }
 
 /* Whether nothing else says how long an axis of an input is. */
 static int is_free(const Example *example, size_t input, size_t axis) {
-  static const char *const free_rows[] = {"QuantizeRows", "RmsNormQuantize", "Hadamard", "ThinReduce", "ThinExpand"};
+  static const char *const free_rows[] = {"QuantizeRows", "RmsNormQuantize", "Hadamard", "ThinReduce", "ThinExpand",
+                                          "Int8BlockLinear2", "Int8BlockLinear3", "Int4BlockLinear2", "Int4BlockLinear3"};
   for (size_t i = 0; i < sizeof free_rows / sizeof *free_rows; i++)
     if (strcmp(free_rows[i], example->name) == 0 && input == 0) return axis < 2;
   if (strcmp(example->name, "ThinOuter") == 0 || (strncmp(example->name, "Thin", 4) == 0 && input == 1))
@@ -268,6 +289,7 @@ static int is_free(const Example *example, size_t input, size_t axis) {
 
 /* Each input with an axis longer and shorter, with none and with too many; each optional input absent. */
 static void check_wrong_calls(const CustomOperator *operator, const Example *example, const char *path) {
+  const KernelInfo info = right_attributes(example);
   Context context;
   int types[4];
   for (size_t i = 0; i < operator->get_input_count(operator); i++) {
@@ -276,7 +298,7 @@ static void check_wrong_calls(const CustomOperator *operator, const Example *exa
       for (int change = -1; change <= 1; change += 2) {
         set_up(&context, operator, example, types);
         context.inputs[i].sizes[axis] += change;
-        const char *message = call(operator, &context, &right_attributes, 0);
+        const char *message = call(operator, &context, &info, 0);
         CHECK(message != NULL || is_free(example, i, axis), "%s on %s: takes input %zu with axis %zu changed by %d",
               example->name, path, i, axis, change);
       }
@@ -285,7 +307,7 @@ static void check_wrong_calls(const CustomOperator *operator, const Example *exa
       set_up(&context, operator, example, types);
       context.inputs[i].rank = wrong_rank;
       for (size_t axis = 0; axis < wrong_rank; axis++) context.inputs[i].sizes[axis] = 1;
-      const char *message = call(operator, &context, &right_attributes, 0);
+      const char *message = call(operator, &context, &info, 0);
       int is_scalar = wrong_rank == 0 && rank == 1 && example->inputs[i].sizes[0] == 1;
       CHECK(message != NULL || is_scalar || (wrong_rank == 0 && is_free(example, i, 2)),
             "%s on %s: takes input %zu with %zu axes", example->name, path, i, wrong_rank);
@@ -293,24 +315,32 @@ static void check_wrong_calls(const CustomOperator *operator, const Example *exa
     if (operator->get_input_characteristic(operator, i) == CHARACTERISTIC_OPTIONAL) {
       set_up(&context, operator, example, types);
       context.is_present[i] = 0;
-      CHECK(call(operator, &context, &right_attributes, 0) == NULL, "%s on %s: needs input %zu", example->name, path, i);
+      CHECK(call(operator, &context, &info, 0) == NULL, "%s on %s: needs input %zu", example->name, path, i);
     }
   }
+}
+
+/* Whether an attribute is a size that the operator has to check. */
+static int reads_size(const char *name, const char *attribute) {
+  const char *products = strstr(name, "Linear"), *last = name + strlen(name) - 1;
+  if (strcmp(attribute, "in") == 0 || strcmp(attribute, "out") == 0) return products != NULL;
+  if (strcmp(attribute, "out2") == 0) return products != NULL && (*last == '2' || *last == '3');
+  if (strcmp(attribute, "out3") == 0) return products != NULL && *last == '3';
+  return strcmp(attribute, "head_size") == 0 && strncmp(name, "Attention", 9) == 0;
 }
 
 static void check_wrong_attributes(const CustomOperator *operator, const Example *example, const char *path) {
   static const int64_t values[] = {-64, -1, 0, 1, 24, 33, 272, INT64_MAX};
   Context context;
   int types[4];
-  for (int attribute = 0; attribute < 3; attribute++) {
+  for (size_t attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++) {
+    int is_read = reads_size(example->name, ATTRIBUTES[attribute]);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-      KernelInfo info = right_attributes;
+      KernelInfo info = right_attributes(example);
       info.attributes[attribute] = values[i];
       set_up(&context, operator, example, types);
       const char *message = call(operator, &context, &info, 0);
-      int is_linear = strstr(example->name, "Linear") != NULL, is_attention = strncmp(example->name, "Attention", 9) == 0;
-      int is_read = attribute < 2 ? is_linear : is_attention;
-      CHECK(message != NULL || !is_read, "%s on %s: takes attribute %d as %lld", example->name, path, attribute,
+      CHECK(message != NULL || !is_read, "%s on %s: takes %s = %lld", example->name, path, ATTRIBUTES[attribute],
             (long long)values[i]);
     }
   }
@@ -331,16 +361,20 @@ static void check_wrong_values(const char *path) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const CustomOperator *operator = find_operator(wrong[i].name);
     Context context;
+    KernelInfo info;
     int types[4];
-    for (size_t e = 0; e < EXAMPLES; e++)
-      if (strcmp(examples[e].name, wrong[i].name) == 0) set_up(&context, operator, &examples[e], types);
+    for (size_t e = 0; e < EXAMPLES; e++) {
+      if (strcmp(examples[e].name, wrong[i].name) != 0) continue;
+      info = right_attributes(&examples[e]);
+      set_up(&context, operator, &examples[e], types);
+    }
     for (size_t input = 0; input < context.input_count; input++)
       fill(&context.inputs[input], operator->get_input_type(operator, input));
     RuntimeValue *input = &context.inputs[wrong[i].input];
     int64_t last = count_elements(input) - 1;
     if (operator->get_input_type(operator, wrong[i].input) == TYPE_INT64) ((int64_t *)input->data)[last] = wrong[i].value;
     else ((int32_t *)input->data)[last] = (int32_t)wrong[i].value;
-    CHECK(call(operator, &context, &right_attributes, 1) != NULL, "%s on %s: takes %lld", wrong[i].name, path,
+    CHECK(call(operator, &context, &info, 1) != NULL, "%s on %s: takes %lld", wrong[i].name, path,
           (long long)wrong[i].value);
   }
 }

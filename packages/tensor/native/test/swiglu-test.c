@@ -29,7 +29,7 @@ static void check_forward(const Kernels *kernels, Shape shape, int kept, int qua
   double *expected = exact(count * 8);
   for (int64_t i = 0; i < count; i++) expected[i] = gate[i] * sigmoid_of(gate[i]) * up[i];
   for (int64_t row = 0; row < rows && shape.hadamard; row++) rotate(expected + row * width, width);
-  Swiglu both = {rows, width, shape.hadamard, gate, up, h, q, scale};
+  Swiglu both = {rows, width, shape.hadamard, gate, up, h, q, scale, {0}};
   kernels->swiglu(&both, &TWO_THREADS);
   double error = relative_error(h, expected, count);
   CHECK(error < 1e-6, "%s swiglu [%ld, %ld] hadamard %d: off by %g", kernels->path, (long)rows, (long)width,
@@ -38,11 +38,19 @@ static void check_forward(const Kernels *kernels, Shape shape, int kept, int qua
         kernels->path, (long)rows, (long)width, shape.hadamard);
   float *alone = exact(count * 4);
   Swiglu some = {rows, width, shape.hadamard, gate, up, kept ? alone : NULL, quantised ? other_q : NULL,
-                 quantised ? other_scale : NULL};
+                 quantised ? other_scale : NULL, {0}};
   kernels->swiglu(&some, &TWO_THREADS);
   CHECK(!kept || memcmp(alone, h, count * 4) == 0, "%s swiglu: other h when bytes are not asked for", kernels->path);
   CHECK(!quantised || (memcmp(other_q, q, bytes) == 0 && memcmp(other_scale, scale, rows * 4) == 0),
         "%s swiglu: other bytes when h is not asked for", kernels->path);
+  for (int64_t block = 32; block <= 64; block += 32) {
+    Swiglu blocks = {.rows = rows, .width = width, .hadamard = shape.hadamard, .gate = gate, .up = up};
+    blocks.blocks = exact_blocks(rows, width, block);
+    kernels->swiglu(&blocks, &TWO_THREADS);
+    CHECK(blocks_as_separate(kernels, rows, width, h, blocks.blocks), "%s swiglu [%ld, %ld]: wrong blocks of %ld",
+          kernels->path, (long)rows, (long)width, (long)block);
+    free_blocks(blocks.blocks);
+  }
   free(gate), free(up), free(h), free(alone), free(q), free(other_q), free(scale), free(other_scale), free(expected);
 }
 
@@ -112,7 +120,7 @@ static void check_edges(const Kernels *kernels, int hadamard) {
   float gate[2 * WIDTH], up[2 * WIDTH], h[2 * WIDTH], scale[2], d_gate[2 * WIDTH], d_up[2 * WIDTH];
   uint8_t q[2 * WIDTH];
   for (int i = 0; i < 2 * WIDTH; i++) gate[i] = i % 2 ? 200 : -200, up[i] = 1;
-  Swiglu forward = {2, WIDTH, 0, gate, up, h, q, scale};
+  Swiglu forward = {2, WIDTH, 0, gate, up, h, q, scale, {0}};
   kernels->swiglu(&forward, &SERIAL);
   int wrong = 0;
   for (int i = 0; i < 2 * WIDTH; i++) wrong += fabsf(h[i] - (i % 2 ? 200 : 0)) > 1e-4f;
@@ -141,7 +149,7 @@ static double seconds_of(const Kernels *kernels, int what, float *const x[5], ui
   for (int i = 0; i < REPEATS; i++) {
     double start = seconds_now();
     if (what < 2)
-      kernels->swiglu(&(Swiglu){ROWS, WIDTH, what, x[0], x[1], what ? NULL : x[2], q, scale}, &TWO_THREADS);
+      kernels->swiglu(&(Swiglu){ROWS, WIDTH, what, x[0], x[1], what ? NULL : x[2], q, scale, {0}}, &TWO_THREADS);
     else if (what < 4)
       kernels->swiglu_grad(&(SwigluGrad){ROWS, WIDTH, what - 2, x[2], x[0], x[1], x[3], x[4], {0}, {0}}, &TWO_THREADS);
     else

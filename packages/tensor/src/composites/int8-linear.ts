@@ -19,8 +19,8 @@ export interface Int8Weight {
   readonly columnSums: Tracer;
 }
 
-/** [out padded, in padded] float32 */
-function unpack(packed: Tracer): Tracer {
+/** The bytes as numbers: [out padded, in padded] float32 */
+export function unpackInt8(packed: Tracer): Tracer {
   const [groups, quads, columns, depth] = packed.shape as [number, number, number, number];
   return cast(reshape(transpose(packed, [0, 2, 1, 3]), [groups * columns, quads * depth]), "float32");
 }
@@ -33,7 +33,7 @@ const INT8_LINEAR: Composite = {
   name: "int8Linear",
   // (q [..., in padded], scale [..., 1], packed, scales [out], row sums, addend [..., out]?) → [..., out]
   define([q, scale, packed, scales, , addend], { out }) {
-    const weight = slice(unpack(packed!), { axis: 0, start: 0, end: out! });
+    const weight = slice(unpackInt8(packed!), { axis: 0, start: 0, end: out! });
     const sums = matmul(centred(q!), weight, { transposeB: true });
     return [plus(mul(mul(sums, scale!), scales!), addend)];
   },
@@ -44,7 +44,7 @@ const INT8_LINEAR_TRANSPOSED: Composite = {
   name: "int8LinearTransposed",
   // (q [..., out padded], scale [..., 1], packed, column sums, addend [..., in]?) → [..., in]
   define([q, scale, packed, , addend], attributes) {
-    const sums = matmul(centred(q!), unpack(packed!));
+    const sums = matmul(centred(q!), unpackInt8(packed!));
     return [plus(mul(slice(sums, { axis: -1, start: 0, end: attributes.in! }), scale!), addend)];
   },
   lower: kernel("Int8LinearTransposed"),

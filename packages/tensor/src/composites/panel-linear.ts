@@ -44,8 +44,8 @@ function unpackBfloat16([packed]: readonly Tracer[], attributes: Attributes): Tr
   return crop(matrix, attributes);
 }
 
-/** [out, in] float32 */
-function unpackInt4([packed, scales, minimums]: readonly Tracer[], attributes: Attributes): Tracer {
+/** What the parts stand for: [out, in] float32 */
+export function unpackInt4([packed, scales, minimums]: readonly Tracer[], attributes: Attributes): Tracer {
   const [groups, octets, columns] = packed!.shape as [number, number, number, number];
   const blocks = attributes.in! / BLOCK;
   const bytes = cast(packed!, "float32");

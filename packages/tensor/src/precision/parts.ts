@@ -4,7 +4,14 @@ import { DEPTH_STEP, roundUp } from "../composites/quantize-rows.ts";
 import type { DType } from "../dtype.ts";
 
 /** What the products with frozen weights are computed in. */
-export type Precision = "float32" | "float16" | "bfloat16" | "int8" | "int4";
+export type Precision =
+  | "float32"
+  | "float16"
+  | "bfloat16"
+  | "int8"
+  | "int4"
+  | "int8Blockwise"
+  | "int4Blockwise";
 
 /** One precision for all frozen weights; or, on the CPU, one for each by its path. */
 export type PrecisionChoice = Precision | PrecisionByPath;
@@ -15,11 +22,11 @@ export type WeightUse = "linear" | "transposed" | "rows";
 /** The precision of each frozen weight by its path and by what it is read for; a weight may be held in several. */
 export type PrecisionByPath = (path: string, use: WeightUse) => Exclude<Precision, "float16">;
 
-/** A policy that holds weights in a form of its own. */
+/** A policy that holds weights in a form other than their own. */
 export type Policy = Exclude<Precision, "float32" | "float16">;
 
-/** A form that weights are held in: a policy's, or "float16" for tables that rows are looked up in. */
-export type Form = Policy | "float16";
+/** A form that weights are held in: of a policy, or "float16" for tables that rows are looked up in. */
+export type Form = "int8" | "bfloat16" | "int4" | "float16";
 
 /** dtype and shape of one part. */
 export interface PartSpec {
@@ -77,9 +84,15 @@ export const PARTS = {
   float16: float16Parts,
 } as const satisfies Record<Form, (size: MatrixSize) => Record<string, PartSpec>>;
 
-/** Whether a policy can hold a weight of this size; others stay in float32. */
-export const canHold = (policy: Policy, { in: inputs }: MatrixSize): boolean =>
-  policy !== "int4" || inputs % BLOCK === 0;
+/** What becomes of a weight whose inputs are not whole blocks of 4 bits. */
+const WITHOUT_WHOLE_BLOCKS: { readonly [P in Policy]?: Policy | "float32" } = {
+  int4: "float32",
+  int4Blockwise: "int8Blockwise",
+};
+
+/** The policy that holds a weight of this size where `policy` is asked for. */
+export const policyFor = (policy: Policy | "float32", { in: inputs }: MatrixSize): Policy | "float32" =>
+  policy === "float32" || inputs % BLOCK === 0 ? policy : (WITHOUT_WHOLE_BLOCKS[policy] ?? policy);
 
 /** The name of a part in a weight source. */
 export const partPath = (path: string, form: Form, part: string): string => `${path}#${form}.${part}`;

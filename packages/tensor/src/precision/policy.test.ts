@@ -10,6 +10,7 @@ import { spec, trace } from "../trace.ts";
 import { type WeightSource, weightsFrom } from "../weights.ts";
 import { quantizeInt8 } from "./int8.ts";
 import { type Precision, partPath } from "./parts.ts";
+import { applyPrecision } from "./policy.ts";
 
 const N = dim("N");
 const table = () => weight("table", { dtype: "float32", shape: [70, 64] });
@@ -47,7 +48,7 @@ function recording(source: WeightSource): { readonly weights: WeightSource; read
 }
 
 describe("applyPrecision()", () => {
-  it.each(["int8", "int4", "bfloat16"] as const)(
+  it.each(["int8", "int4", "bfloat16", "int8Blockwise", "int4Blockwise"] as const)(
     "looks rows up in float16 where products are in %s",
     async (precision) => {
       const { rows } = await run(weightsFrom(new Map([["table", values]])), precision);
@@ -74,6 +75,17 @@ describe("applyPrecision()", () => {
     await executable.dispose();
     const parts = ["packed", "scales", "rowSums"].map((part) => partPath("table", "int8", part));
     expect(paths.toSorted()).toEqual([...parts, partPath("table", "float16", "rows")].toSorted());
+  });
+
+  it("holds in blocks of 8 bits what has no whole blocks of 4", () => {
+    const narrow = trace(
+      (x) => matmul(x, weight("narrow", { dtype: "float32", shape: [64, 48] }), { transposeB: true }),
+      [spec("float32", [N, 48])],
+    );
+    const paths = applyPrecision(narrow, "int4Blockwise").equations.flatMap((equation) =>
+      equation.primitive === "weight" ? [equation.params.path] : [],
+    );
+    expect(paths).toEqual([partPath("narrow", "int8", "packed"), partPath("narrow", "int8", "scales")]);
   });
 
   it("takes parts from a source that gives them, and reads nothing else", async () => {

@@ -1,5 +1,6 @@
 // Program to program: products with frozen weights become the products of a precision policy, and tables of frozen rows are
 // held in 16 bits.
+import { int4BlockLinear, int8BlockLinear } from "../composites/block-linear.ts";
 import { int8Linear, int8LinearTransposed } from "../composites/int8-linear.ts";
 import {
   bfloat16Linear,
@@ -12,7 +13,6 @@ import type { Equation, Program, Var } from "../program.ts";
 import { rewriteProgram } from "../rewrite.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import {
-  canHold,
   type Form,
   type MatrixSize,
   PARTS,
@@ -20,6 +20,7 @@ import {
   type Policy,
   type PrecisionChoice,
   partPath,
+  policyFor,
   type WeightUse,
 } from "./parts.ts";
 
@@ -57,6 +58,14 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
     linear: (x, matrix) => int4Linear(x, partsOf("int4", matrix)),
     transposed: (x, matrix) => int4LinearTransposed(x, partsOf("int4", matrix)),
   },
+  int8Blockwise: {
+    linear: (x, matrix) => int8BlockLinear(x, partsOf("int8", matrix)),
+    transposed: (x, matrix) => int8LinearTransposed(x, partsOf("int8", matrix)),
+  },
+  int4Blockwise: {
+    linear: (x, matrix) => int4BlockLinear(x, partsOf("int4", matrix)),
+    transposed: (x, matrix) => int4LinearTransposed(x, partsOf("int4", matrix)),
+  },
 };
 
 /**
@@ -74,8 +83,8 @@ export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice
     const matrix = place === undefined ? undefined : frozen.get(equation.inputs[place]!.id);
     const use = useOf(equation);
     if (matrix === undefined || use === undefined) return undefined;
-    const policy = precisionOf(matrix.path, use);
-    if (policy === "float32" || !canHold(policy, matrix)) return undefined;
+    const policy = policyFor(precisionOf(matrix.path, use), matrix);
+    if (policy === "float32") return undefined;
     const other = valueOf(equation.inputs[1 - place!]!);
     if (use === "rows") return [cast(gather(partsOf("float16", matrix).rows, other), "float32")];
     return [PRODUCTS[policy][use](other, matrix)];

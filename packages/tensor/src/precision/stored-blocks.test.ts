@@ -19,16 +19,20 @@ function stored(...inBlocks: string[]) {
 }
 
 describe("besideStoredBlocks()", () => {
-  it("computes in bfloat16 what lies beside stored blocks of 4 bits", () => {
-    const choice = besideStoredBlocks(program, "int4", stored("layer"));
+  it.each([
+    ["int4", "bfloat16"],
+    ["int4Blockwise", "int8Blockwise"],
+  ] as const)("beside stored blocks of 4 bits in %s computes in %s", (given, beside) => {
+    const choice = besideStoredBlocks(program, given, stored("layer"));
     expect(choice).toBeTypeOf("function");
     const precisionOf = choice as (path: string, use: "linear") => string;
-    expect(["layer", "head"].map((path) => precisionOf(path, "linear"))).toEqual(["int4", "bfloat16"]);
+    expect(["layer", "head"].map((path) => precisionOf(path, "linear"))).toEqual([given, beside]);
   });
 
   it("keeps every other choice", () => {
     const each = () => "int4" as const;
     expect(besideStoredBlocks(program, "int4", stored())).toBe("int4");
+    expect(besideStoredBlocks(program, "int4Blockwise", stored())).toBe("int4Blockwise");
     expect(besideStoredBlocks(program, "int8", stored("layer"))).toBe("int8");
     expect(besideStoredBlocks(program, each, stored("layer"))).toBe(each);
   });
