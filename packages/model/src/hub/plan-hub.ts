@@ -129,7 +129,7 @@ interface Place {
   readonly endpoint: string;
 }
 
-/** Brings the files that are not in the cache, and adds all to the commit's folder. */
+/** Brings each content that is not in the cache, once however many files have it, and adds all files to the commit's folder. */
 async function bringFiles(
   files: readonly RepositoryFile[],
   { cache, commit, repo, endpoint }: Place,
@@ -138,18 +138,22 @@ async function bringFiles(
 ): Promise<void> {
   const report = progressOf(files, onProgress);
   await forEachParallel(
-    files,
+    [...new Set(files.map(({ hash }) => hash.digest))],
     parallel,
-    async ({ path, sizeBytes, hash }, each) => {
-      const { digest } = hash;
-      if (!(await hasFile(cache, { commit, path, digest, sizeBytes }))) {
+    async (digest, each) => {
+      const same = files.filter(({ hash }) => hash.digest === digest);
+      const { path, sizeBytes, hash } = same[0]!;
+      const here = await Promise.all(same.map((file) => hasFile(cache, { ...file, commit, digest })));
+      if (here.includes(false)) {
         const encoded = path.split("/").map(encodeURIComponent).join("/");
         const url = `${endpoint}/${repo}/resolve/${commit}/${encoded}`;
         const item = { name: path, url, path: cache.blob(digest), sizeBytes, hash };
         await bring(item, each, (doneBytes) => report(path, doneBytes));
       }
-      report(path, sizeBytes);
-      await addToSnapshot(cache, { commit, path, digest });
+      for (const file of same) {
+        report(file.path, sizeBytes);
+        await addToSnapshot(cache, { commit, path: file.path, digest });
+      }
     },
     signal,
   );
