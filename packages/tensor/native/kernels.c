@@ -11,6 +11,7 @@
 #include "product.c"
 #include "quantize-blocks.c"
 #include "quantize.c"
+#include "select.c"
 #include "swiglu.c"
 #include "thin.c"
 
@@ -38,6 +39,7 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .hadamard = hadamard,
     .cross_entropy = cross_entropy,
     .cross_entropy_grad = cross_entropy_grad,
+    .select_tokens = select_tokens,
     .thin_reduce = thin_reduce,
     .thin_expand = thin_expand,
     .thin_outer = thin_outer,

@@ -204,6 +204,46 @@ typedef struct {
   float *d_logits; /* may be logits */
 } CrossEntropyGrad;
 
+/* ---- select.c -------------------------------------------------------------------------------------------------------- */
+
+/* How the token of a row is chosen, a row of the operator's numbers and of its integers. */
+typedef struct {
+  float temperature; /* 0: the largest logit */
+  float top_p, min_p, uniform, repetition_penalty, frequency_penalty, presence_penalty, unused;
+} SelectNumbers;
+typedef struct {
+  int32_t top_k;  /* 0: all */
+  int32_t forced; /* the token, whatever the logits; -1: none */
+  int32_t mask;   /* which of the masks; -1: none */
+  int32_t unused;
+} SelectIntegers;
+/* A token of a row that has been seen `count` times, or has a bias, or both. */
+typedef struct {
+  int32_t row, id;
+} SelectSeen;
+typedef struct {
+  float count, bias;
+} SelectCounts;
+/* Logits l are changed in this order: l > 0 ? l / repetition_penalty : l * repetition_penalty where the count is not 0, there
+   also minus frequency_penalty * count + presence_penalty; plus bias; minus infinity where the mask's bit is 0. Then the
+   top_k largest are kept, of these by falling weight exp(l / temperature) as few as hold the share top_p of all weights, of
+   these the weights of at least min_p times the largest. Drawn is, by rising id, the first one with which the cumulated
+   weights exceed uniform times their sum. Equal logits are in the order of their ids. */
+typedef struct {
+  int64_t rows, vocabulary, seen_count, top; /* top: at most the vocabulary */
+  const float *logits;                       /* [rows, vocabulary] */
+  const SelectNumbers *numbers;              /* [rows] */
+  const SelectIntegers *integers;            /* [rows] */
+  const SelectSeen *seen;                    /* [seen_count], in the order of rows, each token of a row once */
+  const SelectCounts *counts;                /* [seen_count] */
+  const int32_t *masks;                      /* [any, ceil(vocabulary / 32)] bits of tokens that may be chosen */
+  int32_t *token;                            /* [rows]; -1 where logits are not finite or none may be chosen */
+  float *log_prob;                           /* [rows] of the token under the logits as they came; NaN for -1 */
+  int32_t *is_greedy;                        /* [rows] whether it is the first of the largest of these */
+  int32_t *top_ids;                          /* [rows, top] of the largest of these, falling; -1 where not finite */
+  float *top_log_probs;                      /* [rows, top] */
+} SelectTokens;
+
 /* ---- product.c ------------------------------------------------------------------------------------------------------ */
 
 /* y = a * b */
@@ -282,6 +322,7 @@ typedef struct {
   void (*hadamard)(const Hadamard *, const Parallel *);
   void (*cross_entropy)(const CrossEntropy *, const Parallel *);
   void (*cross_entropy_grad)(const CrossEntropyGrad *, const Parallel *);
+  void (*select_tokens)(const SelectTokens *, const Parallel *);
   void (*thin_reduce)(const ThinProduct *, const Parallel *);
   void (*thin_expand)(const ThinProduct *, const Parallel *);
   void (*thin_outer)(const ThinOuter *, const Parallel *);

@@ -10,7 +10,7 @@
 
 #define MAX_RANK 8
 #define MAX_INPUTS 11
-#define MAX_OUTPUTS 4
+#define MAX_OUTPUTS 5
 #define MAX_ATTRIBUTES 6
 
 static Api api;
@@ -669,6 +669,64 @@ static void compute_cross_entropy_grad(Call *call) {
   if (!call->status) active_kernels()->cross_entropy_grad(&arguments, &call->parallel);
 }
 
+/* The columns of a table of two axes. */
+static void expect_columns(Call *call, const Tensor *tensor, int64_t columns, const char *message) {
+  if (tensor->rank != 2 || tensor->sizes[1] != columns) fail(call, message);
+}
+
+/* The kernel steps through memory by these. */
+static void check_select_integers(Call *call, const SelectTokens *p, int64_t masks) {
+  for (int64_t row = 0; !call->status && row < p->rows; row++) {
+    if (p->integers[row].forced >= p->vocabulary) fail(call, "SelectTokens: a forced token is outside 0 ... V - 1");
+    if (p->integers[row].mask >= masks) fail(call, "SelectTokens: a row asks for a mask that is not there");
+  }
+  for (int64_t i = 0, row = 0; !call->status && i < p->seen_count; row = p->seen[i++].row) {
+    if (p->seen[i].row < row || p->seen[i].row >= p->rows) fail(call, "SelectTokens: rows of seen tokens fall, or are none");
+    if (p->seen[i].id < 0 || p->seen[i].id >= p->vocabulary) fail(call, "SelectTokens: a seen token is outside 0 ... V - 1");
+  }
+}
+
+/* (logits [R, V], numbers [R, 8], integers [R, 4], seen [M, 2], counts [M, 2], masks [Q, ceil(V / 32)])
+   -> token [R], log-probability [R], is greedy [R], top ids [R, top], their log-probabilities [R, top] */
+static void compute_select_tokens(Call *call) {
+  Tensor logits = input(call, 0), numbers = input(call, 1), integers = input(call, 2);
+  Tensor seen = input(call, 3), counts = input(call, 4), masks = input(call, 5);
+  int64_t rows = logits.rank == 2 ? logits.sizes[0] : -1, vocabulary = width_of(&logits), top = call->attributes[0];
+  if (rows < 0) fail(call, "SelectTokens: logits have two axes");
+  expect_columns(call, &numbers, 8, "SelectTokens: numbers are not [R, 8]");
+  expect_columns(call, &integers, 4, "SelectTokens: integers are not [R, 4]");
+  expect_columns(call, &seen, 2, "SelectTokens: seen tokens are not [M, 2]");
+  expect_columns(call, &counts, 2, "SelectTokens: counts are not [M, 2]");
+  expect_columns(call, &masks, (vocabulary + 31) / 32, "SelectTokens: masks are not [Q, ceil(V / 32)]");
+  if (vocabulary > INT32_MAX || top > vocabulary) fail(call, "SelectTokens: more alternatives than tokens");
+  if (call->status) return;
+  expect_elements(call, &numbers, rows * 8, "SelectTokens: one row of numbers per row of logits");
+  expect_elements(call, &integers, rows * 4, "SelectTokens: one row of integers per row of logits");
+  expect_elements(call, &counts, elements_of(&seen), "SelectTokens: counts are not one per seen token");
+  if (call->status) return;
+  SelectTokens arguments = {
+      .rows = rows,
+      .vocabulary = vocabulary,
+      .seen_count = seen.sizes[0],
+      .top = top,
+      .logits = logits.data,
+      .numbers = numbers.data,
+      .integers = integers.data,
+      .seen = seen.data,
+      .counts = counts.data,
+      .masks = masks.data,
+  };
+  check_select_integers(call, &arguments, masks.sizes[0]);
+  if (call->status) return;
+  const int64_t sizes[] = {rows, top};
+  arguments.token = output(call, 0, sizes, 1);
+  arguments.log_prob = output(call, 1, sizes, 1);
+  arguments.is_greedy = output(call, 2, sizes, 1);
+  arguments.top_ids = output(call, 3, sizes, 2);
+  arguments.top_log_probs = output(call, 4, sizes, 2);
+  if (!call->status) active_kernels()->select_tokens(&arguments, &call->parallel);
+}
+
 /* (a [..., depth] or transposed [depth, rows], b [depth, columns] or transposed) -> y [..., columns] */
 static void compute_product(Call *call) {
   int transpose_a = call->attributes[0] != 0, transpose_b = call->attributes[1] != 0;
@@ -870,6 +928,8 @@ static Operator operators[] = {
     {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
     {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
     {{0}, "CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
+    {{0}, "SelectTokens", compute_select_tokens, {F32, F32, I32, I32, F32, I32}, 0,
+     {I32, F32, I32, I32, F32}, {"top"}, {0}},
     {{0}, "Product", compute_product, {F32, F32}, 0, {F32}, {"transpose_a", "transpose_b"}, {0}},
     {{0}, "AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0,
      {F32, F32, F32}, {0}, MOMENTS},

@@ -110,6 +110,18 @@ static inline int32_t sum_ints(Ints x) {
   return total;
 #endif
 }
+/* Whether a comparison holds in any lane. */
+static inline int any_lanes(Ints mask) {
+#if defined(PATH_AVX512)
+  return _mm512_movepi32_mask((__m512i)mask) != 0;
+#elif defined(PATH_AVX2)
+  return _mm256_movemask_ps((__m256)mask) != 0;
+#else
+  int32_t any = 0;
+  for (int i = 0; i < LANES; i++) any |= mask[i];
+  return any != 0;
+#endif
+}
 static inline Floats sqrt_floats(Floats x) {
 #if defined(PATH_AVX512)
   return (Floats)_mm512_sqrt_ps((__m512)x);

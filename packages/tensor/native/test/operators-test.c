@@ -10,9 +10,11 @@ int flacuna_use_path(const char *path);
 
 #define MAX_AXES 9
 static const char *const ATTRIBUTES[] = {"in", "out", "head_size", "hadamard", "allow_bfloat16",
-                                         "transposed", "transpose_a", "transpose_b", "prologue", "out2", "out3"};
+                                         "transposed", "transpose_a", "transpose_b", "prologue", "out2", "out3",
+                                         "top"};
 #define ATTRIBUTE_COUNT (sizeof ATTRIBUTES / sizeof *ATTRIBUTES)
 #define MAX_VALUES 11
+#define MOST_OUTPUTS 5
 
 /* ---- the runtime's side ------------------------------------------------------------------------------------------ */
 
@@ -33,7 +35,7 @@ struct KernelInfo {
 };
 struct Context {
   size_t input_count;
-  RuntimeValue inputs[MAX_VALUES], outputs[4];
+  RuntimeValue inputs[MAX_VALUES], outputs[MOST_OUTPUTS];
   int is_present[MAX_VALUES];
   const int *output_types;
 };
@@ -125,7 +127,8 @@ static const void *api_table[] = {
 
 /* ---- calls that are right ---------------------------------------------------------------------------------------- */
 
-enum { IN = 96, OUT = 70, OUT2 = 65, OUT3 = 130, HEAD = 16, B = 2, T = 5, WIDTH = 128, CLASSES = 37, THIN = 8 };
+enum { IN = 96, OUT = 70, OUT2 = 65, OUT3 = 130, HEAD = 16, B = 2, T = 5, WIDTH = 128, CLASSES = 37, THIN = 8,
+       ALTERNATIVES = 3, SEEN = 2 };
 #define PADDED(size) (((size) + 63) / 64 * 64)
 #define PANEL(size) (((size) + 31) / 32 * 32)
 
@@ -194,13 +197,15 @@ static const Example examples[] = {
     {"ThinOuter", {{2, {T, THIN}}, {2, {T, IN}}}},
     {"Product", {{2, {T, IN}}, {2, {OUT, T}}}},
     {"CrossEntropyGrad", {VECTOR(T), {2, {T, CLASSES}}, VECTOR(T), VECTOR(T)}},
+    {"SelectTokens",
+     {{2, {T, CLASSES}}, {2, {T, 8}}, {2, {T, 4}}, {2, {SEEN, 2}}, {2, {SEEN, 2}}, {2, {2, (CLASSES + 31) / 32}}}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
-enum { PROLOGUE = 8 }; /* its place in ATTRIBUTES */
+enum { PROLOGUE = 8, TOP = 11 }; /* their places in ATTRIBUTES */
 
 /* Examples with a vector beside their rows normalise these, the others activate them. */
 static KernelInfo right_attributes(const Example *example) {
-  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3}};
+  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3, ALTERNATIVES}};
   if (strstr(example->name, "BlockLinear2") || strstr(example->name, "BlockLinear3")) info.attributes[PROLOGUE] = 1;
   return info;
 }
@@ -224,7 +229,7 @@ static void fill(RuntimeValue *value, int type) {
   }
 }
 
-static void set_up(Context *context, const CustomOperator *operator, const Example *example, int types[4]) {
+static void set_up(Context *context, const CustomOperator *operator, const Example *example, int types[MOST_OUTPUTS]) {
   memset(context, 0, sizeof *context);
   for (size_t i = 0; i < operator->get_output_count(operator); i++) types[i] = operator->get_output_type(operator, i);
   context->output_types = types;
@@ -248,7 +253,7 @@ static const char *call(const CustomOperator *operator, Context *context, const 
     operator->destroy_kernel(kernel);
   }
   for (size_t i = 0; i < MAX_VALUES; i++) free(context->inputs[i].data), context->inputs[i].data = NULL;
-  for (size_t i = 0; i < 4; i++) free(context->outputs[i].data), context->outputs[i].data = NULL;
+  for (size_t i = 0; i < MOST_OUTPUTS; i++) free(context->outputs[i].data), context->outputs[i].data = NULL;
   if (status == NULL) return NULL;
   memcpy(message, status->message, sizeof message);
   free(status);
@@ -258,7 +263,7 @@ static const char *call(const CustomOperator *operator, Context *context, const 
 static void check_right_calls(const CustomOperator *operator, const Example *example, const char *path) {
   const KernelInfo info = right_attributes(example);
   Context context;
-  int types[4];
+  int types[MOST_OUTPUTS];
   set_up(&context, operator, example, types);
   CHECK(context.input_count == operator->get_input_count(operator), "%s: the example lacks inputs", example->name);
   const char *message = call(operator, &context, &info, 0);
@@ -283,6 +288,7 @@ static int is_free(const Example *example, size_t input, size_t axis) {
   if (strcmp(example->name, "Product") == 0) return axis == (input == 0 ? 1 : 0);
   if (strcmp(example->name, "SumOfSquares") == 0) return 1;
   if (strncmp(example->name, "Paged", 5) == 0) return input == 5;
+  if (strcmp(example->name, "SelectTokens") == 0) return (input == 0 && axis == 1) || (input == 5 && axis == 0);
   int are_logits = strncmp(example->name, "CrossEntropy", 12) == 0 && example->inputs[input].rank == 2;
   return are_logits && axis == 1;
 }
@@ -291,7 +297,7 @@ static int is_free(const Example *example, size_t input, size_t axis) {
 static void check_wrong_calls(const CustomOperator *operator, const Example *example, const char *path) {
   const KernelInfo info = right_attributes(example);
   Context context;
-  int types[4];
+  int types[MOST_OUTPUTS];
   for (size_t i = 0; i < operator->get_input_count(operator); i++) {
     size_t rank = example->inputs[i].rank;
     for (size_t axis = 0; axis < rank; axis++) {
@@ -332,7 +338,7 @@ static int reads_size(const char *name, const char *attribute) {
 static void check_wrong_attributes(const CustomOperator *operator, const Example *example, const char *path) {
   static const int64_t values[] = {-64, -1, 0, 1, 24, 33, 272, INT64_MAX};
   Context context;
-  int types[4];
+  int types[MOST_OUTPUTS];
   for (size_t attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++) {
     int is_read = reads_size(example->name, ATTRIBUTES[attribute]);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -346,23 +352,42 @@ static void check_wrong_attributes(const CustomOperator *operator, const Example
   }
 }
 
+static void check_too_many_alternatives(const char *path) {
+  Context context;
+  int types[MOST_OUTPUTS];
+  for (size_t e = 0; e < EXAMPLES; e++) {
+    if (strcmp(examples[e].name, "SelectTokens") != 0) continue;
+    const CustomOperator *operator = find_operator(examples[e].name);
+    KernelInfo info = right_attributes(&examples[e]);
+    info.attributes[TOP] = CLASSES + 1;
+    set_up(&context, operator, &examples[e], types);
+    CHECK(call(operator, &context, &info, 0) != NULL, "SelectTokens on %s: more alternatives than tokens", path);
+  }
+}
+
 /* Integers that lead outside. */
 static void check_wrong_values(const char *path) {
   static const struct {
     const char *name;
     int input;
     int64_t value;
+    int from_end; /* which element */
   } wrong[] = {
-      {"CrossEntropy", 1, -1},    {"CrossEntropy", 1, CLASSES}, {"CrossEntropyGrad", 2, -1}, {"CrossEntropyGrad", 2, CLASSES},
-      {"Attention", 5, -1},       {"Attention", 5, T},          {"AttentionGrad", 6, -1},    {"AttentionGrad", 6, T},
-      {"AttentionGrad", 6, 1000}, {"PagedAttention", 5, -1},    {"PagedAttention", 5, 3},    {"PagedAttention", 6, -1},
-      {"PagedAttention", 6, 1},   {"PagedAttention", 7, -1},    {"PagedAttention", 7, T},
+      {"CrossEntropy", 1, -1, 0}, {"CrossEntropy", 1, CLASSES, 0}, {"CrossEntropyGrad", 2, -1, 0},
+      {"CrossEntropyGrad", 2, CLASSES, 0}, {"Attention", 5, -1, 0}, {"Attention", 5, T, 0}, {"AttentionGrad", 6, -1, 0},
+      {"AttentionGrad", 6, T, 0}, {"AttentionGrad", 6, 1000, 0},
+      /* forced token and mask of the last row, the last seen token and its row, the row before */
+      {"SelectTokens", 2, CLASSES, 2}, {"SelectTokens", 2, 2, 1}, {"SelectTokens", 3, -1, 0},
+      {"SelectTokens", 3, CLASSES, 0},
+      {"SelectTokens", 3, -1, 1}, {"SelectTokens", 3, T, 1}, {"SelectTokens", 3, 1, 3},
+      {"PagedAttention", 5, -1, 0}, {"PagedAttention", 5, 3, 0}, {"PagedAttention", 6, -1, 0},
+      {"PagedAttention", 6, 1, 0}, {"PagedAttention", 7, -1, 0}, {"PagedAttention", 7, T, 0},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const CustomOperator *operator = find_operator(wrong[i].name);
     Context context;
     KernelInfo info;
-    int types[4];
+    int types[MOST_OUTPUTS];
     for (size_t e = 0; e < EXAMPLES; e++) {
       if (strcmp(examples[e].name, wrong[i].name) != 0) continue;
       info = right_attributes(&examples[e]);
@@ -371,7 +396,7 @@ static void check_wrong_values(const char *path) {
     for (size_t input = 0; input < context.input_count; input++)
       fill(&context.inputs[input], operator->get_input_type(operator, input));
     RuntimeValue *input = &context.inputs[wrong[i].input];
-    int64_t last = count_elements(input) - 1;
+    int64_t last = count_elements(input) - 1 - wrong[i].from_end;
     if (operator->get_input_type(operator, wrong[i].input) == TYPE_INT64) ((int64_t *)input->data)[last] = wrong[i].value;
     else ((int32_t *)input->data)[last] = (int32_t)wrong[i].value;
     CHECK(call(operator, &context, &info, 1) != NULL, "%s on %s: takes %lld", wrong[i].name, path,
@@ -390,6 +415,7 @@ int main(void) {
       check_wrong_attributes(operator, &examples[i], path);
     }
     check_wrong_values(path);
+    check_too_many_alternatives(path);
   }
   CHECK(EXAMPLES == flacuna_operator_count(), "an operator has no example");
   CHECK(flacuna_operator(api_table, flacuna_operator_count()) == NULL, "an operator past the last");

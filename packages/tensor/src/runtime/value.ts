@@ -138,6 +138,8 @@ export class Value implements Disposable {
   async toTensor(options: ToTensorOptions = {}): Promise<Tensor> {
     const { pointer, host } = checkUsable(this, "toTensor");
     if (host) return new Tensor(this.dtype, this.shape, options.copy === false ? host : host.slice());
+    // The runtime may have no address for what is empty.
+    if (this.byteLength === 0) return Tensor.zeros(this.dtype, this.shape);
     if (this.device === "cpu") return this.#copyFromRuntime(pointer);
     const release = this.#native.hold();
     try {
