@@ -86,19 +86,28 @@ class Sequence {
   /** The token chosen last, output or not. */
   lastId = 0;
   readonly #request: GenerationRequest;
+  /** How often each token is in the prompt and after it. */
+  readonly #seen = new Map<number, number>();
 
   constructor(request: GenerationRequest) {
     this.#request = request;
+    for (const id of request.promptIds) this.#count(id);
   }
 
   /** Takes the next token; true when it belongs to the output. */
   choose(logits: Float32Array): boolean {
     const { seed = 0, stopRule } = this.#request;
-    this.lastId = sampleToken(logits, { ...this.#request, uniform: uniformAt(seed, this.ids.length) });
+    const state = { uniform: uniformAt(seed, this.ids.length), seen: this.#seen };
+    this.lastId = sampleToken(logits, { ...this.#request, ...state });
+    this.#count(this.lastId);
     const end = stopRule.accept(this.lastId);
     this.finishReason = end?.finishReason;
     const isOutput = end?.isOutput ?? true;
     if (isOutput) this.ids.push(this.lastId);
     return isOutput;
+  }
+
+  #count(id: number): void {
+    this.#seen.set(id, (this.#seen.get(id) ?? 0) + 1);
   }
 }

@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { argmax, type SamplingOptions, sampleToken } from "./sampler.ts";
+import { type SamplingOptions, type SamplingState, sampleToken } from "./sampler.ts";
 
 const logits = Float32Array.from([1, 3, 2, 3, -4]);
 
 /** Share of each token over an even grid of random numbers: the distribution that is drawn from. */
-function distribution(options: SamplingOptions, values = logits, points = 10_000): number[] {
+function distribution(
+  options: SamplingOptions & Partial<SamplingState>,
+  values = logits,
+  points = 10_000,
+): number[] {
   const counts = Array<number>(values.length).fill(0);
   for (let i = 0; i < points; i++)
     counts[sampleToken(values, { ...options, uniform: (i + 0.5) / points })]!++;
@@ -54,6 +58,50 @@ describe("sampleToken()", () => {
     expectClose(distribution({ temperature: 1, topK: 2, topP: 0.5 }, values), [1, 0, 0, 0]);
   });
 
+  it("keeps tokens from a share of the likeliest one's probability on", () => {
+    const values = Float32Array.from([0.5, 0.3, 0.15, 0.05], Math.log);
+    expectClose(distribution({ temperature: 1, minP: 0.5 }, values), [0.625, 0.375, 0, 0]);
+    expect(distribution({ temperature: 1, minP: 1 }, values)).toEqual([1, 0, 0, 0]);
+  });
+
+  it("draws by rising id", () => {
+    const draw = (uniform: number) =>
+      sampleToken(Float32Array.from([0, 5, 5, 5]), { temperature: 1, topK: 3, uniform });
+    expect([0, 0.3, 0.4, 0.6, 0.7, 0.99].map(draw)).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  it("makes tokens seen before less likely", () => {
+    const values = Float32Array.from([2, 1, -1, -1.5]);
+    const seen = new Map([
+      [0, 2],
+      [2, 1],
+    ]);
+    const shares = (options: SamplingOptions) => distribution({ temperature: 1, seen, ...options }, values);
+    expectClose(shares({ repetitionPenalty: 2 }), softmax([1, 1, -2, -1.5]));
+    expectClose(shares({ frequencyPenalty: 0.5 }), softmax([1, 1, -1.5, -1.5]));
+    expectClose(shares({ presencePenalty: 0.5 }), softmax([1.5, 1, -1.5, -1.5]));
+  });
+
+  it("adds biases", () => {
+    const logitBias = new Map([[4, 10]]);
+    expect(sampleToken(logits, { logitBias, uniform: 0 })).toBe(4);
+  });
+
+  it("leaves out what the mask does not allow", () => {
+    const mask = Int32Array.from([0b10101]);
+    expectClose(distribution({ temperature: 1, mask }), softmax([1, -Infinity, 2, -Infinity, -4]));
+    expect(sampleToken(logits, { mask, uniform: 0 })).toBe(2);
+  });
+
+  it.each([[[Number.NaN, 1]], [[1, Number.NaN]], [[Infinity]], [[-Infinity]], [[]]])(
+    "refuses logits %j",
+    (values) => {
+      expect(() => sampleToken(Float32Array.from(values), { uniform: 0 })).toThrow(
+        expect.objectContaining({ code: "MODEL_LOGITS_NOT_FINITE" }),
+      );
+    },
+  );
+
   it("never draws a token of probability zero", () => {
     const values = Float32Array.from([0, -Infinity]);
     expect(sampleToken(values, { temperature: 1, uniform: 1 - 2 ** -53 })).toBe(0);
@@ -65,22 +113,17 @@ describe("sampleToken()", () => {
     [{ topK: 0 }],
     [{ topP: 0 }],
     [{ topP: 1.5 }],
+    [{ minP: -0.1 }],
+    [{ repetitionPenalty: 0 }],
+    [{ frequencyPenalty: Number.NaN }],
+    [{ presencePenalty: Infinity }],
+    [{ logitBias: new Map([[-1, 1]]) }],
+    [{ logitBias: new Map([[1, Number.NaN]]) }],
   ])("refuses %j", (options) => {
     expect(() => sampleToken(logits, { ...options, uniform: 0 })).toThrow(
       expect.objectContaining({ code: "MODEL_INVALID_ARGUMENT" }),
     );
   });
-});
-
-describe("argmax()", () => {
-  it.each([[[Number.NaN, 1]], [[1, Number.NaN]], [[Infinity]], [[-Infinity]], [[]]])(
-    "refuses %j",
-    (values) => {
-      expect(() => argmax(Float32Array.from(values))).toThrow(
-        expect.objectContaining({ code: "MODEL_LOGITS_NOT_FINITE" }),
-      );
-    },
-  );
 });
 
 describe("large vocabularies", () => {
@@ -92,11 +135,14 @@ describe("large vocabularies", () => {
       const probabilities = softmax(kept.map((id) => values[id]!));
       let count = 0;
       for (let sum = 0; sum < topP && count < kept.length; count++) sum += probabilities[count]!;
+      const nucleus = new Map(kept.slice(0, count).map((id, i) => [id, probabilities[i]!]));
       let rest = uniform * probabilities.slice(0, count).reduce((a, b) => a + b, 0);
-      return kept.slice(0, count).find((_, i) => {
-        rest -= probabilities[i]!;
-        return rest < 0;
-      });
+      return [...nucleus.keys()]
+        .sort((a, b) => a - b)
+        .find((id) => {
+          rest -= nucleus.get(id)!;
+          return rest < 0;
+        });
     };
     for (const [topK, topP] of [
       [40, 1],

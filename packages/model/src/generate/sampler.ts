@@ -1,7 +1,11 @@
-// The choice of the next token, as pure functions of logits and a random number. Knows no model and no text.
+// How the next token is chosen, as callers say it: options with defaults and ranges, checked. The choice is `chooseToken`'s.
 import { ModelError } from "../errors.ts";
+import { chooseToken } from "./select-token.ts";
 
-/** How the next token is chosen. */
+/**
+ * How the next token is chosen: penalties and biases change the logits, then the most likely token is taken, or one is
+ * drawn of those that `topK`, `topP` and `minP` keep, in this order.
+ */
 export interface SamplingOptions {
   /** Logits are divided by it; 0 takes the most likely token. Default 0. */
   readonly temperature?: number;
@@ -9,104 +13,79 @@ export interface SamplingOptions {
   readonly topK?: number;
   /** Keep the fewest most likely tokens whose probabilities reach `topP`, in (0, 1]. Default 1. */
   readonly topP?: number;
+  /** Keep the tokens whose probability is at least this share of the most likely one's, in [0, 1]. Default 0. */
+  readonly minP?: number;
+  /** Divides positive and multiplies negative logits of tokens seen before; over 0, and 1 is none. Default 1. */
+  readonly repetitionPenalty?: number;
+  /** Taken off a token's logit for each time it was seen before. Default 0. */
+  readonly frequencyPenalty?: number;
+  /** Taken off the logit of a token seen before. Default 0. */
+  readonly presencePenalty?: number;
+  /** Added to the logits of these tokens; −100 all but bans one. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+}
+
+/** What decides a choice beside its options. */
+export interface SamplingState {
+  /** In [0, 1): decides a draw. */
+  readonly uniform: number;
+  /** How often each token was seen before, for penalties. */
+  readonly seen?: ReadonlyMap<number, number>;
+  /** One bit per token, the lowest bit of entry 0 for token 0: set where it may be chosen. Default: all. */
+  readonly mask?: Int32Array;
 }
 
 /**
- * The next token's id. Temperature is applied first, then `topK`, then `topP`; equal logits go to the lower id.
+ * The next token's id. Equal logits go to the lower id, and a draw goes through the kept tokens by rising id.
  *
  * @param logits [V]
- * @param options as given by the caller, plus `uniform` in [0, 1), which decides a draw
  * @throws ModelError `MODEL_LOGITS_NOT_FINITE` when there is nothing to choose from, `MODEL_INVALID_ARGUMENT`
  */
-export function sampleToken(
-  logits: Float32Array,
-  options: SamplingOptions & { readonly uniform: number },
-): number {
-  const { temperature = 0, topK = logits.length, topP = 1, uniform } = options;
+export function sampleToken(logits: Float32Array, options: SamplingOptions & SamplingState): number {
   checkSampling(options);
-  const best = argmax(logits);
-  if (temperature === 0) return best;
-  const weightOf = (id: number) => Math.exp((logits[id]! - logits[best]!) / temperature);
-  const candidates = topK < logits.length ? largest(logits, topK) : Array.from(logits.keys());
-  const nucleus = topP < 1 ? takeNucleus(candidates, weightOf, topP) : candidates;
-  return nucleus[drawIndex(nucleus.map(weightOf), uniform)]!;
+  const { logitBias: bias, uniform, seen, mask } = options;
+  const token = chooseToken(logits, {
+    temperature: options.temperature ?? 0,
+    topK: options.topK ?? 0,
+    topP: options.topP ?? 1,
+    minP: options.minP ?? 0,
+    uniform,
+    repetitionPenalty: options.repetitionPenalty ?? 1,
+    frequencyPenalty: options.frequencyPenalty ?? 0,
+    presencePenalty: options.presencePenalty ?? 0,
+    ...(seen && { seen }),
+    ...(bias && { bias }),
+    ...(mask && { mask }),
+  });
+  if (token >= 0) return token;
+  throw new ModelError(
+    "MODEL_LOGITS_NOT_FINITE",
+    "the model's logits are not finite, or no token may be chosen; are its weights damaged?",
+  );
 }
 
-/**
- * The id of the largest logit, the lowest of equals.
- *
- * @throws ModelError `MODEL_LOGITS_NOT_FINITE` when the largest is not a finite number, or one is not a number
- */
-export function argmax(logits: Float32Array): number {
-  let best = 0;
-  let isBroken = logits.length === 0;
-  for (let id = 0; id < logits.length; id++) {
-    const value = logits[id]!;
-    if (value > logits[best]!) best = id;
-    if (Number.isNaN(value)) isBroken = true;
-  }
-  if (isBroken || !Number.isFinite(logits[best]!)) {
-    throw new ModelError(
-      "MODEL_LOGITS_NOT_FINITE",
-      "the model's logits are not finite; are its weights damaged?",
-    );
-  }
-  return best;
-}
+type Range = readonly [isValid: (value: number) => boolean, text: string];
+
+const RANGES = {
+  temperature: [(value) => value >= 0 && Number.isFinite(value), "0 or more"],
+  topK: [(value) => Number.isSafeInteger(value) && value >= 1, "a positive integer"],
+  topP: [(value) => value > 0 && value <= 1, "over 0 and at most 1"],
+  minP: [(value) => value >= 0 && value <= 1, "from 0 to 1"],
+  repetitionPenalty: [(value) => value > 0 && Number.isFinite(value), "a number over 0"],
+  frequencyPenalty: [Number.isFinite, "a number"],
+  presencePenalty: [Number.isFinite, "a number"],
+} as const satisfies Partial<Record<keyof SamplingOptions, Range>>;
 
 /** @throws ModelError `MODEL_INVALID_ARGUMENT` when an option is out of its range */
-export function checkSampling({ temperature = 0, topK = 1, topP = 1 }: SamplingOptions): void {
-  const rules: readonly (readonly [name: string, value: number, isValid: boolean, range: string])[] = [
-    ["temperature", temperature, temperature >= 0 && Number.isFinite(temperature), "0 or more"],
-    ["topK", topK, Number.isSafeInteger(topK) && topK >= 1, "a positive integer"],
-    ["topP", topP, topP > 0 && topP <= 1, "over 0 and at most 1"],
-  ];
-  for (const [name, value, isValid, range] of rules) {
-    if (!isValid) throw new ModelError("MODEL_INVALID_ARGUMENT", `${name} must be ${range}, got ${value}`);
+export function checkSampling(options: SamplingOptions): void {
+  for (const [name, [isValid, range]] of Object.entries(RANGES)) {
+    const value = options[name as keyof typeof RANGES];
+    if (value !== undefined && !isValid(value))
+      throw new ModelError("MODEL_INVALID_ARGUMENT", `${name} must be ${range}, got ${value}`);
   }
-}
-
-/** Ids of the `count` largest values, in falling order. */
-function largest(values: Float32Array, count: number): number[] {
-  const byValue = (a: number, b: number) => values[b]! - values[a]! || a - b;
-  let ids: number[] = [];
-  let threshold = -Infinity;
-  // Sorting rarely, with room for as many again, keeps this linear in the vocabulary.
-  for (let id = 0; id < values.length; id++) {
-    if (values[id]! <= threshold) continue;
-    if (ids.push(id) < 2 * count) continue;
-    ids = ids.sort(byValue).slice(0, count);
-    threshold = values[ids[count - 1]!]!;
+  for (const [id, bias] of options.logitBias ?? []) {
+    if (Number.isSafeInteger(id) && id >= 0 && Number.isFinite(bias)) continue;
+    const message = `logitBias must map token ids to numbers, got ${id}: ${bias}`;
+    throw new ModelError("MODEL_INVALID_ARGUMENT", message);
   }
-  return ids.sort(byValue).slice(0, count);
-}
-
-/** The fewest of `candidates`, the likeliest first, that hold the share `topP` of their weight; at least one. */
-function takeNucleus(
-  candidates: readonly number[],
-  weightOf: (id: number) => number,
-  topP: number,
-): number[] {
-  const total = candidates.reduce((sum, id) => sum + weightOf(id), 0);
-  // All tokens lighter than this hold less than 1 - topP together, so the nucleus lies among the others.
-  const least = ((1 - topP) * total) / candidates.length;
-  const ordered = candidates.filter((id) => weightOf(id) >= least);
-  ordered.sort((a, b) => weightOf(b) - weightOf(a) || a - b);
-  let sum = 0;
-  const end = ordered.findIndex((id) => {
-    sum += weightOf(id);
-    return sum >= topP * total;
-  });
-  return end < 0 ? ordered : ordered.slice(0, end + 1);
-}
-
-/** The index that `uniform` falls on in the cumulated `weights`. */
-function drawIndex(weights: readonly number[], uniform: number): number {
-  let rest = uniform * weights.reduce((a, b) => a + b, 0);
-  const index = weights.findIndex((weight) => {
-    rest -= weight;
-    return rest < 0;
-  });
-  // Rounding can leave a remainder of zero: the last token that has any weight.
-  return index >= 0 ? index : weights.findLastIndex((weight) => weight > 0);
 }
