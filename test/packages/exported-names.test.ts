@@ -105,6 +105,7 @@ describe("public names", () => {
       scalar
       scatter
       scatterAdd
+      selectTokens
       sigmoid
       silu
       sin
@@ -166,6 +167,8 @@ describe("public names", () => {
       type RunOptions
       type SavedActivations
       type Schedule
+      type SelectTokensOptions
+      type SelectedTokens
       type Shape
       type StepResult
       type StoredBlocks
@@ -201,6 +204,7 @@ describe("public names", () => {
       "MODEL_ERROR_CODES
       ModelError
       VICUNA_V1_1
+      createJsonSchemaConstraint
       createLanguageModel
       createStopFilter
       createTokenizer
@@ -233,6 +237,7 @@ describe("public names", () => {
       type CheckpointMismatch
       type CheckpointWeight
       type CheckpointWeights
+      type ConstrainedVocabulary
       type ConversationTemplate
       type Coordinates
       type DecodeOptions
@@ -254,6 +259,8 @@ describe("public names", () => {
       type GgufWeight
       type HubOptions
       type IncrementalDecoder
+      type JsonSchemaConstraint
+      type JsonSchemaConstraintOptions
       type LanguageModel
       type LanguageModelOptions
       type LanguageModelParts
@@ -274,11 +281,14 @@ describe("public names", () => {
       type SafetensorsEntry
       type SafetensorsFile
       type SamplingOptions
+      type SamplingState
       type SentencePieceDetails
       type StopFilter
       type TensorToWrite
+      type TokenConstraint
       type Tokenizer
-      type TokenizerFiles"
+      type TokenizerFiles
+      type Vocabulary"
     `);
   });
 

@@ -13,8 +13,16 @@ export {
   parameterCount,
   parseLlamaConfig,
 } from "./config.ts";
+export {
+  type ConstrainedVocabulary,
+  createJsonSchemaConstraint,
+  type JsonSchemaConstraint,
+  type JsonSchemaConstraintOptions,
+} from "./constraint/json-schema-constraint.ts";
+export type { TokenConstraint } from "./constraint/token-constraint.ts";
+export type { Vocabulary } from "./constraint/vocabulary-trie.ts";
 export { MODEL_ERROR_CODES, ModelError, type ModelErrorCode, type ModelErrorOptions } from "./errors.ts";
-export { type SamplingOptions, sampleToken } from "./generate/sampler.ts";
+export { type SamplingOptions, type SamplingState, sampleToken } from "./generate/sampler.ts";
 export type { Loglikelihood } from "./generate/scoring.ts";
 export type { LoglikelihoodRequest } from "./generate/scoring-plan.ts";
 export { createStopFilter, type FinishReason, type StopFilter } from "./generate/stopping.ts";

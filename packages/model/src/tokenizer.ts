@@ -4,6 +4,7 @@ import { Tokenizer as Pipeline } from "tokenizers";
 import { ModelError } from "./errors.ts";
 import { type AddedToken, createAddedTokenSplitter } from "./tokenizer/added-tokens.ts";
 import { createIncrementalDecoder, type IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
+import { createTokenBytes } from "./tokenizer/token-bytes.ts";
 import { createTokenModel, type TokenModel } from "./tokenizer/token-model.ts";
 import { readTokenizerFiles } from "./tokenizer/tokenizer-files.ts";
 
@@ -46,6 +47,8 @@ export interface Tokenizer {
   tokenToId(token: string): number | undefined;
   /** The spelling of `id` in the vocabulary. */
   idToToken(id: number): string | undefined;
+  /** The bytes that `id` stands for in a text; undefined for special tokens and for ids without a token. */
+  tokenBytes(id: number): Uint8Array | undefined;
 }
 
 /** The parsed files of a tokenizer; only the first is needed. */
@@ -96,6 +99,7 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
   const split = createAddedTokenSplitter(addedTokens);
   const encodeSegment = createSegmentEncoder(files, model);
   const decodeTokens = createTokenDecoder(files.tokenizer);
+  const bytesOf = createTokenBytes(files.tokenizer.decoder);
   const specialIds = new Set(addedTokens.filter(({ special }) => special).map(({ id }) => id));
   // Early conversions name the beginning of sequence and the unknown token as ends.
   const isEnd = (id: number) =>
@@ -131,6 +135,10 @@ export function createTokenizer(files: TokenizerFiles): Tokenizer {
     incrementalDecoder: (options) => createIncrementalDecoder((ids) => decode(ids, options)),
     tokenToId: (token) => vocabulary.idOfToken.get(token),
     idToToken: (id) => vocabulary.tokenOfId[id],
+    tokenBytes(id) {
+      const token = vocabulary.tokenOfId[id];
+      return token === undefined || specialIds.has(id) ? undefined : bytesOf(token);
+    },
   };
 }
 

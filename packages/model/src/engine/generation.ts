@@ -1,21 +1,12 @@
 // One generation as work for the engine: what is read after its last token, and what becomes of the answer. No loop.
 import { uniformAt } from "@flacuna/tensor";
+import type { TokenConstraint } from "../constraint/token-constraint.ts";
 import type { SamplingOptions } from "../generate/sampler.ts";
 import type { FinishReason, StopRule } from "../generate/stopping.ts";
 import { checkFinite } from "./check-finite.ts";
-import { Penalties, type PenaltyOptions } from "./penalties.ts";
+import { Penalties } from "./penalties.ts";
 import type { Work } from "./sequence.ts";
 import type { Read, Selection, StepResult, TokenLogProb } from "./step-model.ts";
-
-/** Which tokens may come next, token by token: a grammar's state. */
-export interface TokenConstraint {
-  /** Sets the bits of the tokens that may come next, the lowest bit of entry 0 for token 0, and clears all others. */
-  fill(mask: Int32Array): void;
-  /** Goes on to the state after `token`. */
-  accept(token: number): void;
-  /** Whether nothing can come next. */
-  readonly isDone: boolean;
-}
 
 /** A token of a generation. */
 export interface GeneratedToken {
@@ -27,13 +18,11 @@ export interface GeneratedToken {
 }
 
 /** What is generated, and how tokens are chosen. */
-export interface GenerationRequest extends SamplingOptions, PenaltyOptions {
+export interface GenerationRequest extends SamplingOptions {
   /** One token at least. */
   readonly promptIds: readonly number[];
   /** Index of the adapter that all tokens go through. Default 0: none. */
   readonly adapter?: number;
-  /** Keep the tokens whose probability is at least this share of the most likely one's, in [0, 1]. Default 0. */
-  readonly minP?: number;
   /** Decides all draws, with the number of tokens before each. Default 0. */
   readonly seed?: number;
   /** How many of the most likely tokens to report beside each token. Default 0. */

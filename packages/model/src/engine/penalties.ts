@@ -1,17 +1,12 @@
 // The part of a selection that depends on the tokens so far: what was seen how often, and biases. Chooses nothing.
+import type { SamplingOptions } from "../generate/sampler.ts";
 import type { Selection } from "./step-model.ts";
 
 /** How tokens are made more or less likely. */
-export interface PenaltyOptions {
-  /** Over the prompt and what follows: divides positive and multiplies negative logits. Default 1. */
-  readonly repetitionPenalty?: number;
-  /** Over what follows the prompt: taken off for each occurrence. Default 0. */
-  readonly frequencyPenalty?: number;
-  /** Over what follows the prompt: taken off once. Default 0. */
-  readonly presencePenalty?: number;
-  /** Added to the logits of these tokens. */
-  readonly logitBias?: ReadonlyMap<number, number>;
-}
+type PenaltyOptions = Pick<
+  SamplingOptions,
+  "repetitionPenalty" | "frequencyPenalty" | "presencePenalty" | "logitBias"
+>;
 
 type PenaltyFields = Pick<
   Selection,

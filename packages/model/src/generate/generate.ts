@@ -1,5 +1,6 @@
 // The loops of generation: choose a token, test the stop rule, step. Knows token ids only, neither text nor graphs.
 import { uniformAt } from "@flacuna/tensor";
+import { Penalties } from "../engine/penalties.ts";
 import type { DecodingBatch, NextTokenModel } from "./next-token-model.ts";
 import { checkSampling, type SamplingOptions, sampleToken } from "./sampler.ts";
 import type { FinishReason, StopRule } from "./stopping.ts";
@@ -86,28 +87,28 @@ class Sequence {
   /** The token chosen last, output or not. */
   lastId = 0;
   readonly #request: GenerationRequest;
-  /** How often each token is in the prompt and after it. */
-  readonly #seen = new Map<number, number>();
+  readonly #penalties: Penalties;
 
   constructor(request: GenerationRequest) {
     this.#request = request;
-    for (const id of request.promptIds) this.#count(id);
+    this.#penalties = new Penalties(request, request.promptIds);
   }
 
   /** Takes the next token; true when it belongs to the output. */
   choose(logits: Float32Array): boolean {
     const { seed = 0, stopRule } = this.#request;
-    const state = { uniform: uniformAt(seed, this.ids.length), seen: this.#seen };
-    this.lastId = sampleToken(logits, { ...this.#request, ...state });
-    this.#count(this.lastId);
+    const { bias, ...penalties } = this.#penalties.fields();
+    this.lastId = sampleToken(logits, {
+      ...this.#request,
+      ...penalties,
+      ...(bias && { logitBias: bias }),
+      uniform: uniformAt(seed, this.ids.length),
+    });
+    this.#penalties.add(this.lastId);
     const end = stopRule.accept(this.lastId);
     this.finishReason = end?.finishReason;
     const isOutput = end?.isOutput ?? true;
     if (isOutput) this.ids.push(this.lastId);
     return isOutput;
-  }
-
-  #count(id: number): void {
-    this.#seen.set(id, (this.#seen.get(id) ?? 0) + 1);
   }
 }

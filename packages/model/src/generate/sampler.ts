@@ -15,11 +15,11 @@ export interface SamplingOptions {
   readonly topP?: number;
   /** Keep the tokens whose probability is at least this share of the most likely one's, in [0, 1]. Default 0. */
   readonly minP?: number;
-  /** Divides positive and multiplies negative logits of tokens seen before; over 0, and 1 is none. Default 1. */
+  /** Over the prompt and what follows: divides positive and multiplies negative logits. Over 0; default 1. */
   readonly repetitionPenalty?: number;
-  /** Taken off a token's logit for each time it was seen before. Default 0. */
+  /** Over what follows the prompt: taken off a token's logit for each occurrence. Default 0. */
   readonly frequencyPenalty?: number;
-  /** Taken off the logit of a token seen before. Default 0. */
+  /** Over what follows the prompt: taken off once. Default 0. */
   readonly presencePenalty?: number;
   /** Added to the logits of these tokens; −100 all but bans one. */
   readonly logitBias?: ReadonlyMap<number, number>;
@@ -29,7 +29,7 @@ export interface SamplingOptions {
 export interface SamplingState {
   /** In [0, 1): decides a draw. */
   readonly uniform: number;
-  /** How often each token was seen before, for penalties. */
+  /** How often each token was seen before: what penalties go by. */
   readonly seen?: ReadonlyMap<number, number>;
   /** One bit per token, the lowest bit of entry 0 for token 0: set where it may be chosen. Default: all. */
   readonly mask?: Int32Array;

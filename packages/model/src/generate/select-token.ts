@@ -51,7 +51,7 @@ export function chooseToken(logits: Float32Array, options: TokenChoiceOptions): 
 }
 
 /** Ids of the `count` largest values, falling; the lower id first among equals. */
-export function largestIds(values: Float32Array, count: number): number[] {
+function largestIds(values: Float32Array, count: number): number[] {
   const byValue = (a: number, b: number) => values[b]! - values[a]! || a - b;
   let ids: number[] = [];
   let threshold = Number.NEGATIVE_INFINITY;
