@@ -10,6 +10,7 @@ import {
   deriveSeed,
   elementCount,
   type Form,
+  type PrecisionChoice,
   Tensor,
   type WeightPart,
   type WeightSource,
@@ -103,7 +104,10 @@ function formsOf(path: string, precision: SmallPrecision, config: LlamaConfig): 
   if (path === "model.embed_tokens.weight") return ["float16"];
   if (precision !== "int8") return [precision];
   const uses = ["linear", "transposed"] as const;
-  return [...new Set(uses.map((use) => int8ByPath(config)(path, use)))].filter((form) => form !== "float32");
+  const choices = new Set<PrecisionChoice>(uses.map((use) => int8ByPath(config)(path, use)));
+  return (["int8", "bfloat16"] as const).filter(
+    (form) => choices.has(form) || (form === "int8" && choices.has("int8Blockwise")),
+  );
 }
 
 /** Parameters in float32, made when they are read: norms of ones, matrices with elements uniform about 0. */

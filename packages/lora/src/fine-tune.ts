@@ -103,14 +103,16 @@ export type FineTuneOptions = Pick<
 /**
  * What of a model is computed in bytes: all but two things. Rows of the output head's gradient have one large element,
  * beside which bytes lose the others. And errors of the values weigh most in the gradient; where query heads share them
- * they are few, and bfloat16 costs little. See docs/decisions/2026-11-22-output-head-precision.md.
+ * they are few, and bfloat16 costs little. What `down_proj` reads is the most uneven: each block of a row gets its own
+ * scale. See docs/decisions/2026-11-22-output-head-precision.md.
  */
 export const int8ByPath =
   ({ numAttentionHeads, numKeyValueHeads }: LlamaConfig): PrecisionByPath =>
   (path, use) => {
     if (path === "lm_head.weight") return use === "transposed" ? "bfloat16" : "int8";
     const isGroupedValue = numKeyValueHeads < numAttentionHeads && path.endsWith("v_proj.weight");
-    return isGroupedValue ? "bfloat16" : "int8";
+    if (isGroupedValue) return "bfloat16";
+    return use === "linear" && path.endsWith("down_proj.weight") ? "int8Blockwise" : "int8";
   };
 
 /**
