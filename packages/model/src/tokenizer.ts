@@ -3,6 +3,7 @@
 import { Tokenizer as Pipeline } from "tokenizers";
 import { ModelError } from "./errors.ts";
 import { type AddedToken, createAddedTokenSplitter } from "./tokenizer/added-tokens.ts";
+import { createCharsmap } from "./tokenizer/charsmap.ts";
 import { createIncrementalDecoder, type IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
 import { createTokenBytes } from "./tokenizer/token-bytes.ts";
 import { createTokenModel, type TokenModel } from "./tokenizer/token-model.ts";
@@ -92,7 +93,7 @@ export async function readTokenizer(path: string): Promise<Tokenizer> {
  * @throws ModelError `MODEL_TOKENIZER_INVALID`, or `MODEL_UNSUPPORTED` when its model is neither BPE nor Unigram
  */
 export function createTokenizer(files: TokenizerFiles): Tokenizer {
-  const model = createTokenModel(files.tokenizer, files.sentencePiece?.mergeRanks);
+  const model = createTokenModel(files.tokenizer, files.sentencePiece);
   const addedTokens = addedTokensOf(files.tokenizer);
   const vocabulary = createVocabulary(model, addedTokens);
   const specials = resolveSpecialTokens(files, model, vocabulary.idOfToken);
@@ -174,15 +175,37 @@ function createSegmentEncoder(
   model: TokenModel,
 ): (text: string, isFirst: boolean) => number[] {
   const encodePiece = withUserDefined(sentencePiece?.userDefined ?? [], model.encode);
-  const normalizer = pipeline(tokenizer).getNormalizer();
-  const first = pipeline(tokenizer).getPreTokenizer();
-  const later = pipeline(withoutFirstPrefix(tokenizer)).getPreTokenizer();
+  const normalize = createNormalizer(tokenizer.normalizer as Normalizer | null | undefined);
+  const { pre_tokenizer } = tokenizer;
+  const first = pipeline({ pre_tokenizer }).getPreTokenizer();
+  const later = pipeline({ pre_tokenizer: withoutFirstPrefix(pre_tokenizer) }).getPreTokenizer();
   return (text, isFirst) => {
-    const normal = normalizer === null ? text : normalizer.normalizeString(text);
+    const normal = normalize(text);
     const splitter = isFirst ? first : later;
     if (splitter === null) return encodePiece(normal);
     return splitter.preTokenizeString(normal).flatMap(([piece]) => encodePiece(piece));
   };
+}
+
+interface Normalizer {
+  readonly type: string;
+  readonly normalizers?: readonly Normalizer[];
+  readonly precompiled_charsmap?: string | null;
+}
+
+/** SentencePiece's rules for characters, which come first, are ours; the rest is the foreign tokenizer's. */
+function createNormalizer(normalizer: Normalizer | null | undefined): (text: string) => string {
+  const [first, ...others] = normalizer?.type === "Sequence" ? (normalizer.normalizers ?? []) : [normalizer];
+  const hasRules = first?.type === "Precompiled";
+  const foreign = hasRules ? { type: "Sequence", normalizers: others } : normalizer;
+  if (JSON.stringify(foreign)?.includes('"Precompiled"')) {
+    throw new ModelError("MODEL_UNSUPPORTED", "tokenizer.json: rules for characters that do not come first");
+  }
+  const rest = pipeline({ normalizer: foreign }).getNormalizer();
+  const normalizeRest = (text: string) => (rest === null ? text : rest.normalizeString(text));
+  if (!hasRules) return normalizeRest;
+  const rewrite = createCharsmap(Buffer.from(first.precompiled_charsmap ?? "", "base64"));
+  return (text) => normalizeRest(rewrite(text));
 }
 
 /** `encode`, after the user's own tokens have been cut out of the normalised text. */
@@ -196,13 +219,17 @@ function withUserDefined(
 }
 
 function createTokenDecoder(tokenizer: Readonly<Record<string, unknown>>): (tokens: string[]) => string {
-  const decoder = pipeline(tokenizer).getDecoder();
+  const decoder = pipeline({ decoder: tokenizer.decoder }).getDecoder();
   return decoder === null ? (tokens) => tokens.join(" ") : (tokens) => decoder.decode(tokens);
 }
 
-/** The foreign tokenizer's normaliser, splitter and decoder, with an empty vocabulary: its encoding is not used. */
-function pipeline(tokenizer: Readonly<Record<string, unknown>>): Pipeline {
-  const { normalizer = null, pre_tokenizer = null, decoder = null } = tokenizer;
+/** Some of the foreign tokenizer's normaliser, splitter and decoder, with an empty vocabulary: its encoding is not used. */
+function pipeline(parts: {
+  readonly normalizer?: unknown;
+  readonly pre_tokenizer?: unknown;
+  readonly decoder?: unknown;
+}): Pipeline {
+  const { normalizer = null, pre_tokenizer = null, decoder = null } = parts;
   const model = { type: "BPE", vocab: {}, merges: [] };
   try {
     return Pipeline.fromString(
@@ -221,15 +248,11 @@ function pipeline(tokenizer: Readonly<Record<string, unknown>>): Pipeline {
   }
 }
 
-/** The same tokenizer for a stretch that does not begin the text: "first" prefixes a space only at the beginning. */
-function withoutFirstPrefix(tokenizer: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const text = JSON.stringify(tokenizer.pre_tokenizer ?? null);
-  return {
-    ...tokenizer,
-    pre_tokenizer: JSON.parse(text, (key, value) =>
-      key === "prepend_scheme" && value === "first" ? "never" : value,
-    ),
-  };
+/** The same splitter for a stretch that does not begin the text: "first" prefixes a space only at the beginning. */
+function withoutFirstPrefix(preTokenizer: unknown): unknown {
+  return JSON.parse(JSON.stringify(preTokenizer ?? null), (key, value) =>
+    key === "prepend_scheme" && value === "first" ? "never" : value,
+  );
 }
 
 interface SpecialTokens {

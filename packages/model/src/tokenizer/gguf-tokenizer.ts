@@ -24,7 +24,7 @@ export function tokenizerFilesFromGguf(file: GgufMetadata): TokenizerFiles {
   const vocabulary = new GgufVocabulary(file);
   if (vocabulary.model === "gpt2") return byteLevelFiles(vocabulary);
   if (vocabulary.model === "llama") return scoredFiles(vocabulary);
-  throw vocabulary.unsupported(`a tokenizer of kind ${JSON.stringify(vocabulary.model)}`);
+  throw vocabulary.unsupported(`a tokenizer of kind "${String(vocabulary.model).slice(0, 60)}"`);
 }
 
 /** The metadata under `tokenizer.ggml`, checked. */
@@ -151,7 +151,7 @@ function preTokenizerOf(vocabulary: GgufVocabulary): BytePreTokenizer {
   throw vocabulary.unsupported(
     name === undefined
       ? "a byte-level tokenizer that does not say how it cuts words (no tokenizer.ggml.pre)"
-      : `the pre-tokenizer ${JSON.stringify(name)}`,
+      : `the pre-tokenizer "${String(name).slice(0, 60)}"`,
   );
 }
 

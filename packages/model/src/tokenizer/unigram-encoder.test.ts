@@ -42,6 +42,24 @@ describe("createUnigramEncoder()", () => {
     expect(ids).toHaveLength(5000 * encode("▁ab▁bab").length);
   });
 
+  it("gives fresh arrays that the caller may change", () => {
+    encode("ab").pop();
+    expect(encode("ab")).toEqual([4]);
+  });
+
+  it("decides between equal cuts by the rounding of their sums", () => {
+    const tenths: [string, number][] = [
+      ["?", 0],
+      ["x", -0.1],
+      ["xx", -0.2],
+      ["y", -0.3],
+    ];
+    const cut = (round?: (sum: number) => number) =>
+      createUnigramEncoder({ vocab: tenths, unk_id: 0 }, round)("yxxx");
+    // −0.3 − 0.2 − 0.1 and −0.3 − 0.1 − 0.2 are not the same in 64 bits, nor in 32.
+    expect(cut()).not.toEqual(cut(Math.fround));
+  });
+
   it("falls back to bytes where the vocabulary has them, and takes their names for plain text", () => {
     const bytes = Array.from({ length: 256 }, (_, byte): [string, number] => [
       `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`,

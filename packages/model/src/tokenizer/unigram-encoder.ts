@@ -12,57 +12,61 @@ export interface UnigramModel {
 /** How much worse an unknown character is than the worst token; SentencePiece's constant. */
 const UNKNOWN_PENALTY = 10;
 
-/** Words kept with their ids; a full cache starts again. */
-const CACHED_WORDS = 1 << 16;
+/** Pieces kept with their ids; a full cache starts again. */
+const CACHED_PIECES = 1 << 16;
+const CACHED_PIECE_LENGTH = 32;
 
 /**
  * An encoder for `model`: of all ways to write the text as tokens, the one with the greatest sum of scores; of equals the
  * one whose last token is longest. A character of no token becomes the tokens of its bytes, or with its unknown
  * neighbours one unknown token.
  *
+ * @param round what sums are rounded by: `Math.fround` as SentencePiece computes, nothing as Hugging Face's `tokenizers`; it
+ * decides between equals
  * @throws ModelError `MODEL_TOKENIZER_INVALID` when there is no unknown token, or tokens of bytes are wanted and missing
  * @see Kudo 2018, section 3.1
  */
-export function createUnigramEncoder(model: UnigramModel): (text: string) => number[] {
+export function createUnigramEncoder(
+  model: UnigramModel,
+  round: (sum: number) => number = (sum) => sum,
+): (text: string) => number[] {
   const tokens = searchedTokens(model);
   const spell = createSpeller(model);
-  const cache = new Map<string, number[]>();
-  const encodeWord = (word: string): number[] => {
-    let ids = cache.get(word);
+  const encode = (piece: string) => spell(bestCut(piece, tokens, round), piece);
+  const cache = new Map<string, readonly number[]>();
+  return (piece) => {
+    if (piece.length > CACHED_PIECE_LENGTH) return encode(piece);
+    let ids = cache.get(piece);
     if (ids === undefined) {
-      ids = spell(bestCut(word, tokens), word);
-      if (cache.size >= CACHED_WORDS) cache.clear();
-      cache.set(word, ids);
+      ids = encode(piece);
+      if (cache.size >= CACHED_PIECES) cache.clear();
+      cache.set(piece, ids);
     }
-    return ids;
+    return [...ids];
   };
-  if (!tokens.beginWords) return (text) => [...encodeWord(text)];
-  return (text) => (text.match(/▁*[^▁]+|▁+/g) ?? []).flatMap(encodeWord);
 }
 
 interface SearchedTokens {
+  /** Tokens, and what tokens begin with, which has the id −1 where it is no token itself. */
   readonly idOf: ReadonlyMap<string, number>;
   readonly scores: Float64Array;
-  readonly longest: number;
   readonly unknownScore: number;
-  /** No token has a space mark after another character: words can be encoded one by one. */
-  readonly beginWords: boolean;
 }
 
 function searchedTokens(model: UnigramModel): SearchedTokens {
   const idOf = new Map<string, number>();
-  let longest = 1;
   let lowest = 0;
-  let beginWords = true;
   for (const [id, [token, score]] of model.vocab.entries()) {
     if (token === "" || (model.byte_fallback && byteOf(token) !== undefined)) continue;
+    for (let length = 1; length < token.length; length++) {
+      const beginning = token.slice(0, length);
+      if (!idOf.has(beginning)) idOf.set(beginning, -1);
+    }
     idOf.set(token, id);
-    longest = Math.max(longest, token.length);
     lowest = Math.min(lowest, score);
-    beginWords &&= /^▁*[^▁]*$/.test(token);
   }
   const scores = Float64Array.from(model.vocab, ([, score]) => score);
-  return { idOf, scores, longest, unknownScore: lowest - UNKNOWN_PENALTY, beginWords };
+  return { idOf, scores, unknownScore: lowest - UNKNOWN_PENALTY };
 }
 
 /** A stretch of text and its token; −1 for an unknown character. */
@@ -73,13 +77,17 @@ interface Cut {
 }
 
 /** The best way to cut `text`, by the best way to reach each of its positions. */
-function bestCut(text: string, { idOf, scores, longest, unknownScore }: SearchedTokens): Cut[] {
+function bestCut(
+  text: string,
+  { idOf, scores, unknownScore }: SearchedTokens,
+  round: (sum: number) => number,
+): Cut[] {
   const best = new Float64Array(text.length + 1).fill(-Infinity);
   const start = new Int32Array(text.length + 1);
   const token = new Int32Array(text.length + 1);
   best[0] = 0;
   const offer = (from: number, to: number, id: number, score: number): void => {
-    const total = best[from]! + score;
+    const total = round(best[from]! + score);
     if (total <= best[to]!) return;
     best[to] = total;
     start[to] = from;
@@ -89,10 +97,10 @@ function bestCut(text: string, { idOf, scores, longest, unknownScore }: Searched
   for (let from = 0; from < text.length; from += width) {
     width = text.codePointAt(from)! > 0xffff ? 2 : 1;
     let isKnown = false;
-    const last = Math.min(text.length, from + longest);
-    for (let to = from + width; to <= last; to++) {
+    for (let to = from + 1; to <= text.length; to++) {
       const id = idOf.get(text.slice(from, to));
-      if (id === undefined) continue;
+      if (id === undefined) break;
+      if (id < 0) continue;
       offer(from, to, id, scores[id]!);
       isKnown ||= to === from + width;
     }

@@ -67,7 +67,7 @@ function ggufLlamaConfig({ metadata, tensors, path }: GgufFile): LlamaConfig {
   const refuse = (what: string) => unsupported(path, what);
   const architecture = metadata.get("general.architecture");
   if (architecture !== "llama") {
-    throw refuse(`architecture ${JSON.stringify(architecture)}; only "llama" is supported`);
+    throw refuse(`architecture "${String(architecture).slice(0, 60)}"; only "llama" is supported`);
   }
   const get = (key: string) => metadata.get(`llama.${key}`);
   const need = (key: string): number => {
@@ -90,7 +90,7 @@ function ggufLlamaConfig({ metadata, tensors, path }: GgufFile): LlamaConfig {
     throw refuse("it is one of several parts; join them with llama-gguf-split --merge");
   }
   const scaling = get("rope.scaling.type") ?? "none";
-  if (scaling !== "none") throw refuse(`rotary scaling of type ${JSON.stringify(scaling)}`);
+  if (scaling !== "none") throw refuse(`rotary scaling of type "${String(scaling).slice(0, 60)}"`);
   return parseLlamaConfig({
     vocab_size: tensors.get("token_embd.weight")?.shape[0] ?? get("vocab_size"),
     hidden_size: hiddenSize,
