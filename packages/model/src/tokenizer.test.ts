@@ -252,6 +252,21 @@ describe("createTokenizer()", () => {
   });
 });
 
+describe("parts that would end the process", () => {
+  const rules = { type: "Precompiled", precompiled_charsmap: "AAAA" };
+  it.each([
+    [{ decoder: { type: "Strip", content: " ", start: 0, stop: 1 } }, "MODEL_UNSUPPORTED"],
+    [{ pre_tokenizer: { type: "FixedLength", length: 0 } }, "MODEL_UNSUPPORTED"],
+    [{ normalizer: { type: "Sequence", normalizers: [{ type: "Lowercase" }, rules] } }, "MODEL_UNSUPPORTED"],
+    [{ normalizer: rules }, "MODEL_TOKENIZER_INVALID"],
+    [{ normalizer: { type: "Replace", pattern: { Regex: "(" }, content: "" } }, "MODEL_TOKENIZER_INVALID"],
+  ])("are refused: %j", (parts, code) => {
+    expect(() => createTokenizer({ ...files, tokenizer: { ...files.tokenizer, ...parts } })).toThrow(
+      expect.objectContaining({ code }),
+    );
+  });
+});
+
 describe("added tokens", () => {
   const withTokens = (added_tokens: unknown) =>
     createTokenizer({ ...files, tokenizer: { ...files.tokenizer, added_tokens } });

@@ -4,6 +4,7 @@ import { Tokenizer as Pipeline } from "tokenizers";
 import { ModelError } from "./errors.ts";
 import { type AddedToken, createAddedTokenSplitter } from "./tokenizer/added-tokens.ts";
 import { createCharsmap } from "./tokenizer/charsmap.ts";
+import { formatForeignParts } from "./tokenizer/foreign-parts.ts";
 import { createIncrementalDecoder, type IncrementalDecoder } from "./tokenizer/incremental-decoder.ts";
 import { createTokenBytes } from "./tokenizer/token-bytes.ts";
 import { createTokenModel, type TokenModel } from "./tokenizer/token-model.ts";
@@ -198,9 +199,6 @@ function createNormalizer(normalizer: Normalizer | null | undefined): (text: str
   const [first, ...others] = normalizer?.type === "Sequence" ? (normalizer.normalizers ?? []) : [normalizer];
   const hasRules = first?.type === "Precompiled";
   const foreign = hasRules ? { type: "Sequence", normalizers: others } : normalizer;
-  if (JSON.stringify(foreign)?.includes('"Precompiled"')) {
-    throw new ModelError("MODEL_UNSUPPORTED", "tokenizer.json: rules for characters that do not come first");
-  }
   const rest = pipeline({ normalizer: foreign }).getNormalizer();
   const normalizeRest = (text: string) => (rest === null ? text : rest.normalizeString(text));
   if (!hasRules) return normalizeRest;
@@ -231,18 +229,10 @@ function pipeline(parts: {
 }): Pipeline {
   const { normalizer = null, pre_tokenizer = null, decoder = null } = parts;
   const model = { type: "BPE", vocab: {}, merges: [] };
+  const plain = { version: "1.0", added_tokens: [], post_processor: null, model };
+  const json = formatForeignParts({ ...plain, normalizer, pre_tokenizer, decoder });
   try {
-    return Pipeline.fromString(
-      JSON.stringify({
-        version: "1.0",
-        added_tokens: [],
-        normalizer,
-        pre_tokenizer,
-        post_processor: null,
-        decoder,
-        model,
-      }),
-    );
+    return Pipeline.fromString(json);
   } catch (cause) {
     throw new ModelError("MODEL_TOKENIZER_INVALID", `tokenizer.json: ${(cause as Error).message}`, { cause });
   }
