@@ -16,10 +16,12 @@ export interface State {
   readonly isComplete: boolean;
   /** The state after each byte, `null` where there is none; undefined until asked for. */
   readonly next: (State | null | undefined)[];
+  /** The same by the ids of the leaves that accept the byte. */
+  readonly nextOfLeaves: Map<string, State | null>;
 }
 
 /** States kept at a time. Nesting and counts make new ones without end, of which few are seen again. */
-const MAX_STATES = 20_000;
+const MAX_STATES = 10_000;
 
 /** An expression as an automaton over bytes. */
 export class ByteAutomaton {
@@ -38,11 +40,22 @@ export class ByteAutomaton {
   step(state: State, byte: number): State | null {
     const known = state.next[byte];
     if (known !== undefined) return known;
-    const closure = new Closure();
-    for (const { head, rest } of state.leaves) if (head.accepts[byte] === 1) this.#expand(rest, closure);
-    const next = closure.isDead ? null : this.#state(closure);
+    const leaves = state.leaves.filter(({ head }) => head.accepts[byte] === 1);
+    // Most bytes lead where another does: what follows is worked out once for all that the same leaves accept.
+    const key = String(leaves.map(({ id }) => id));
+    let next = state.nextOfLeaves.get(key);
+    if (next === undefined) {
+      next = this.#after(leaves);
+      state.nextOfLeaves.set(key, next);
+    }
     state.next[byte] = next;
     return next;
+  }
+
+  #after(leaves: readonly Cell<Bytes>[]): State | null {
+    const closure = new Closure();
+    for (const { rest } of leaves) this.#expand(rest, closure);
+    return closure.isDead ? null : this.#state(closure);
   }
 
   /** Adds what a list of expressions may begin with. */
@@ -95,7 +108,8 @@ export class ByteAutomaton {
       this.#states = new Map();
       this.#cells = new Map();
     }
-    state = { leaves, isComplete, next: new Array<State | undefined>(256).fill(undefined) };
+    const next = new Array<State | undefined>(256).fill(undefined);
+    state = { leaves, isComplete, next, nextOfLeaves: new Map() };
     this.#states.set(key, state);
     return state;
   }

@@ -1,6 +1,8 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
-import { createJsonSchemaConstraint } from "./json-schema-constraint.ts";
+import { llamaTokenizerFiles } from "../fixtures/llama-tokenizer-files.ts";
+import { createTokenizer } from "../tokenizer.ts";
+import { type ConstrainedVocabulary, createJsonSchemaConstraint } from "./json-schema-constraint.ts";
 
 const utf8 = new TextEncoder();
 const PIECES = [
@@ -66,23 +68,38 @@ async function allows(schema: unknown, text: string): Promise<boolean> {
   }
 }
 
+/** Whether a token is an end, or closes something and does nothing else. */
+const isClosing = (id: number, vocabulary: ConstrainedVocabulary): boolean =>
+  vocabulary.endTokenIds.includes(id) ||
+  /^["\]}]+$/.test(new TextDecoder().decode(vocabulary.tokenBytes(id)));
+
 /** Random tokens that the constraint lets through, until it ends; those that close something are preferred. */
-async function randomText(schema: unknown, random: () => number): Promise<string> {
-  const constraint = await createJsonSchemaConstraint(schema, VOCABULARY);
-  const mask = new Int32Array(Math.ceil(VOCABULARY.vocabSize / 32));
-  const closing = [END, ...idsOf('"}]'), 256 + PIECES.indexOf('"}')];
-  const bytes: number[] = [];
+async function randomTokens(
+  schema: unknown,
+  random: () => number,
+  vocabulary: ConstrainedVocabulary = VOCABULARY,
+): Promise<number[]> {
+  const constraint = await createJsonSchemaConstraint(schema, vocabulary);
+  const mask = new Int32Array(Math.ceil(vocabulary.vocabSize / 32));
+  const ids = Array.from({ length: vocabulary.vocabSize }, (_, id) => id);
+  const closing = ids.filter((id) => isClosing(id, vocabulary));
+  const tokens: number[] = [];
   while (!constraint.isDone) {
     constraint.fill(mask);
     const isAllowed = (id: number) => ((mask[id >> 5]! >>> (id & 31)) & 1) === 1;
-    const allowed = Array.from({ length: VOCABULARY.vocabSize }, (_, id) => id).filter(isAllowed);
     const ends = closing.filter(isAllowed);
-    const from = ends.length > 0 && random() < 0.3 ? ends : allowed;
+    const from = ends.length > 0 && random() < 0.3 ? ends : ids.filter(isAllowed);
     const token = from[Math.floor(random() * from.length)]!;
     constraint.accept(token);
-    bytes.push(...(VOCABULARY.tokenBytes(token) ?? []));
-    expect(bytes.length).toBeLessThan(20_000);
+    tokens.push(token);
+    expect(tokens.length).toBeLessThan(20_000);
   }
+  return tokens;
+}
+
+async function randomText(schema: unknown, random: () => number): Promise<string> {
+  const tokens = await randomTokens(schema, random);
+  const bytes = tokens.flatMap((id) => [...(VOCABULARY.tokenBytes(id) ?? [])]);
   return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes));
 }
 
@@ -173,6 +190,19 @@ describe("createJsonSchemaConstraint()", () => {
       texts.add(text);
     }
     expect(texts.size).toBeGreaterThan(1);
+  });
+
+  it("holds the tokens of a real vocabulary to a schema, as they are decoded", async () => {
+    const schema = { type: "object", properties: { a: { type: "string" }, b: true }, required: ["a", "b"] };
+    const tokenizer = createTokenizer(llamaTokenizerFiles());
+    const validate = ajv.compile(schema);
+    const random = createRandom(5);
+    for (let i = 0; i < 10; i++) {
+      const text = tokenizer.decode(await randomTokens(schema, random, tokenizer), {
+        skipSpecialTokens: true,
+      });
+      expect(validate(JSON.parse(text)), text).toBe(true);
+    }
   });
 
   it.each([

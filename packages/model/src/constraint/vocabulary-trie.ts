@@ -1,5 +1,5 @@
 // The tokens of a vocabulary as a tree of their bytes: which of them an automaton allows is found by walking it once.
-import { setImmediate } from "node:timers/promises";
+import { TimeSlice } from "../engine/time-slice.ts";
 import type { ByteAutomaton, State } from "./byte-automaton.ts";
 
 /** Nodes of the tree in depth-first order, without the root. */
@@ -23,18 +23,16 @@ export interface Vocabulary {
   tokenBytes(id: number): Uint8Array | undefined;
 }
 
-/** Tokens added between two turns of the event loop: about a millisecond. */
-const TOKENS_AT_ONCE = 1000;
-
 /** The tree of a vocabulary; the event loop is left free while it is made. */
 export async function createVocabularyTrie(vocabulary: Vocabulary): Promise<VocabularyTrie> {
+  const slice = new TimeSlice();
   const tree = new Tree(vocabulary.vocabSize);
   for (let id = 0; id < vocabulary.vocabSize; id++) {
-    if (id % TOKENS_AT_ONCE === 0) await setImmediate();
+    if (slice.isOver) await slice.pause();
     const bytes = vocabulary.tokenBytes(id);
     if (bytes !== undefined && bytes.length > 0) tree.add(id, bytes);
   }
-  return tree.flatten();
+  return tree.flatten(slice);
 }
 
 /** A bit for each token of the trie all of whose bytes may come next. */
@@ -87,7 +85,7 @@ class Tree {
     return node;
   }
 
-  flatten(): VocabularyTrie {
+  async flatten(slice: TimeSlice): Promise<VocabularyTrie> {
     const count = this.#byte.length - 1;
     const trie = {
       vocabSize: this.#same.length,
@@ -101,6 +99,7 @@ class Tree {
     const places: number[] = [-1];
     const children = [this.#firstChild[0]!];
     for (let place = 0; children.length > 0; ) {
+      if (slice.isOver) await slice.pause();
       const node = children.at(-1)!;
       if (node === 0) {
         const closed = places.pop()!;

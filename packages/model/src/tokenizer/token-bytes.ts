@@ -26,11 +26,14 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(
 );
 
 function byteLevel(spelling: string): Uint8Array {
-  return Uint8Array.from(
-    Array.from(spelling, (character) => BYTE_OF_CHARACTER.get(character) ?? utf8.encode(character)).flatMap(
-      (each) => (typeof each === "number" ? each : Array.from(each)),
-    ),
-  );
+  const bytes: number[] = [];
+  for (const character of spelling) {
+    const byte = BYTE_OF_CHARACTER.get(character);
+    // Added tokens may be spelled in characters of any kind.
+    if (byte === undefined) bytes.push(...utf8.encode(character));
+    else bytes.push(byte);
+  }
+  return Uint8Array.from(bytes);
 }
 
 function sentencePiece(spelling: string): Uint8Array {
