@@ -21,10 +21,13 @@ export {
 } from "./constraint/json-schema-constraint.ts";
 export type { TokenConstraint } from "./constraint/token-constraint.ts";
 export type { Vocabulary } from "./constraint/vocabulary-trie.ts";
+export type { StepModelOptions } from "./engine/compiled-step-model.ts";
+export type { EngineOptions, EngineStats } from "./engine/engine.ts";
+export type { GeneratedToken } from "./engine/generation.ts";
+export type { Loglikelihood, LoglikelihoodRequest } from "./engine/loglikelihood.ts";
+export type { TokenLogProb } from "./engine/step-model.ts";
 export { MODEL_ERROR_CODES, ModelError, type ModelErrorCode, type ModelErrorOptions } from "./errors.ts";
 export { type SamplingOptions, type SamplingState, sampleToken } from "./generate/sampler.ts";
-export type { Loglikelihood } from "./generate/scoring.ts";
-export type { LoglikelihoodRequest } from "./generate/scoring-plan.ts";
 export { createStopFilter, type FinishReason, type StopFilter } from "./generate/stopping.ts";
 export { fetchModel, planFetch } from "./hub/fetch-model.ts";
 export type {
@@ -48,8 +51,9 @@ export {
   type LoglikelihoodOptions,
   loadLanguageModel,
 } from "./language-model.ts";
-export { type Linear, linear } from "./layers/linear.ts";
+export { type AdapterStack, type Linear, linear } from "./layers/linear.ts";
 export { type LlamaOptions, llamaHead, llamaHidden, llamaLogits, type Parameters } from "./llama.ts";
+export type { ModelPrecision } from "./precision.ts";
 export { type RotatedCheckpoint, rotateCheckpoint } from "./rotate.ts";
 export type { Coordinates } from "./rotate-coordinates.ts";
 export type { AddedToken } from "./tokenizer/added-tokens.ts";

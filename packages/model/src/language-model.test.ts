@@ -13,7 +13,12 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { llamaParameterShapes } from "./config.ts";
 import { TOY, toyWeights } from "./fixtures/toy-model.ts";
 import { toyTokenizer } from "./fixtures/toy-tokenizer.ts";
-import { createLanguageModel, type GenerateOptions, type LanguageModel } from "./language-model.ts";
+import {
+  createLanguageModel,
+  type GenerateOptions,
+  type LanguageModel,
+  type LanguageModelOptions,
+} from "./language-model.ts";
 import { linear } from "./layers/linear.ts";
 import { llamaLogits } from "./llama.ts";
 
@@ -27,7 +32,8 @@ let model: LanguageModel;
 let whole: Executable;
 
 beforeAll(async () => {
-  model = createLanguageModel({ config: TOY, weights: source, tokenizer }, { threads: 1, maxBatchSize: 3 });
+  const options = { threads: 1, maxConcurrent: 3, cacheTokens: 256 };
+  model = createLanguageModel({ config: TOY, weights: source, tokenizer }, options);
   const shapes = llamaParameterShapes(TOY);
   const params = (path: string) => weight(path, { dtype: "float32", shape: shapes.get(path)! });
   const program = trace(
@@ -47,6 +53,12 @@ async function recompute(ids: readonly number[]): Promise<number[][]> {
   const numbers = (await logits.toTensor()).toNumbers();
   logits.dispose();
   return ids.map((_, t) => numbers.slice(t * V, (t + 1) * V));
+}
+
+function logSoftmax(row: readonly number[]): number[] {
+  const highest = Math.max(...row);
+  const total = highest + Math.log(row.reduce((sum, x) => sum + Math.exp(x - highest), 0));
+  return row.map((x) => x - total);
 }
 
 const indexOfMax = (values: readonly number[]) => values.indexOf(Math.max(...values));
@@ -146,9 +158,7 @@ describe("generateBatch()", () => {
     const shot = [1, 9, 8, 7, 6, 5, 4, 3, 9, 8];
     const prompts = [[...shot, 11, 12], shot, [...shot, 11], [...shot, 20, 21, 22], shot, [1, 9, 8]];
     const options = { maxNewTokens: 8, ...endless };
-    const wide = createLanguageModel({ config: TOY, weights: source, tokenizer }, { threads: 1 });
-    const together = await wide.generateBatch(prompts, options);
-    await wide.dispose();
+    const together = await model.generateBatch(prompts, options);
     const alone = [];
     for (const prompt of prompts) alone.push((await collect(prompt, options)).ids);
     expect(together).toEqual(alone);
@@ -166,10 +176,15 @@ describe("generateBatch()", () => {
   it("reports progress up to the number of prompts", async () => {
     const seen: number[][] = [];
     await model.generateBatch(PROMPTS, { maxNewTokens: 1, onProgress: (...progress) => seen.push(progress) });
-    expect(seen).toEqual([
-      [3, 5],
-      [5, 5],
-    ]);
+    expect(seen).toEqual([1, 2, 3, 4, 5].map((done) => [done, 5]));
+  });
+
+  it("ends all its sequences when one of them fails", async () => {
+    const options = { maxNewTokens: 50, ...endless };
+    await expect(model.generateBatch([[1], [1, 50], [2]], options)).rejects.toMatchObject({
+      code: "MODEL_INVALID_ARGUMENT",
+    });
+    expect(model.stats.running + model.stats.waiting).toBe(0);
   });
 
   it("returns nothing for no prompts", async () => {
@@ -189,15 +204,12 @@ describe("loglikelihood()", () => {
     { contextIds: [1, 30, 31, 32], continuationIds: [33] },
   ];
 
-  it("is the sum of the log-softmax of recomputed logits, whatever the request is batched or chained with", async () => {
+  it("is the sum of the log-softmax of recomputed logits, whatever the request runs beside", async () => {
     const scores = await model.loglikelihood(requests);
     for (const [i, { contextIds, continuationIds }] of requests.entries()) {
       const logits = await recompute([...contextIds, ...continuationIds]);
       const rows = continuationIds.map((target, j) => ({ target, row: logits[contextIds.length - 1 + j]! }));
-      const nats = rows.map(({ target, row }) => {
-        const highest = Math.max(...row);
-        return row[target]! - highest - Math.log(row.reduce((sum, x) => sum + Math.exp(x - highest), 0));
-      });
+      const nats = rows.map(({ target, row }) => logSoftmax(row)[target]!);
       expect(scores[i]!.logProbNats).toBeCloseTo(
         nats.reduce((a, b) => a + b, 0),
         3,
@@ -222,6 +234,95 @@ describe("loglikelihood()", () => {
       code: "MODEL_INVALID_ARGUMENT",
     });
   });
+});
+
+describe("generateTokens()", () => {
+  it("gives the log-softmax of recomputed logits, and the likeliest of it", async () => {
+    const prompt = [1, 5, 6];
+    const tokens = model.generateTokens(prompt, { maxNewTokens: 3, topLogProbs: 4, ...endless });
+    const ids = [...prompt];
+    for await (const { id, logProb, top } of tokens) {
+      const row = (await recompute(ids)).at(-1)!;
+      const order = Array.from(row.keys()).sort((a, b) => row[b]! - row[a]!);
+      expect(top.map((each) => each.id)).toEqual(order.slice(0, 4));
+      expect(top[0]!.logProb).toBeCloseTo(logSoftmax(row)[order[0]!]!, 4);
+      expect(logProb).toBeCloseTo(logSoftmax(row)[id]!, 4);
+      ids.push(id);
+    }
+    expect(ids).toHaveLength(prompt.length + 3);
+  });
+});
+
+describe("without native kernels", () => {
+  let plain: LanguageModel;
+  beforeAll(() => {
+    const options = { threads: 1, cacheTokens: 256, kernels: false };
+    plain = createLanguageModel({ config: TOY, weights: source, tokenizer }, options);
+  });
+  afterAll(() => plain.dispose());
+
+  it.each([
+    { temperature: 0 },
+    { temperature: 1.5, topK: 20, minP: 0.01, seed: 5 },
+    { repetitionPenalty: 1.4, presencePenalty: 0.5, logitBias: new Map([[7, 2]]) },
+  ])("generates the same tokens with %j", async (choice) => {
+    const options = { maxNewTokens: 8, ...choice, ...endless };
+    expect(await plain.generateBatch(PROMPTS, options)).toEqual(await model.generateBatch(PROMPTS, options));
+  });
+
+  it("gives the same scores and alternatives", async () => {
+    const requests = PROMPTS.map((contextIds) => ({ contextIds, continuationIds: [9, 10, 4] }));
+    const [scores, expected] = [await plain.loglikelihood(requests), await model.loglikelihood(requests)];
+    for (const [i, { logProbNats, isGreedy }] of scores.entries()) {
+      expect(logProbNats).toBeCloseTo(expected[i]!.logProbNats, 3);
+      expect(isGreedy).toBe(expected[i]!.isGreedy);
+    }
+    const options = { maxNewTokens: 2, topLogProbs: 3, ...endless };
+    const tops = async (each: LanguageModel) => {
+      const ids: number[][] = [];
+      for await (const { top } of each.generateTokens([1, 5], options)) ids.push(top.map(({ id }) => id));
+      return ids;
+    };
+    expect(await tops(plain)).toEqual(await tops(model));
+  });
+});
+
+describe("precision", () => {
+  const generated = async (options: LanguageModelOptions) => {
+    const other = createLanguageModel(
+      { config: TOY, weights: source, tokenizer },
+      { threads: 1, cacheTokens: 256, ...options },
+    );
+    const scores = await other.loglikelihood([{ contextIds: [1, 5, 6, 7], continuationIds: [8, 9, 10] }]);
+    await other.dispose();
+    return scores[0]!.logProbNats;
+  };
+
+  it.each([
+    ["bfloat16", 0.05],
+    ["int8", 0.1],
+    ["int4", 1.5],
+  ] as const)("%s gives scores near float32's, and others", async (precision, distance) => {
+    const [rounded, exact] = [await generated({ precision }), await generated({})];
+    expect(Math.abs(rounded - exact)).toBeLessThan(distance);
+    expect(rounded).not.toBe(exact);
+  });
+
+  it.each(["int8", "int4"] as const)(
+    "%s gives a sequence the same bits whatever is beside it",
+    async (precision) => {
+      const other = createLanguageModel(
+        { config: TOY, weights: source, tokenizer },
+        { threads: 1, cacheTokens: 1024, precision, maxStepTokens: 16, maxConcurrent: 8 },
+      );
+      const requests = PROMPTS.map((contextIds, i) => ({ contextIds, continuationIds: [3 + i, 7, 9] }));
+      const together = await other.loglikelihood(requests);
+      const alone = [];
+      for (const request of requests) alone.push((await other.loglikelihood([request]))[0]);
+      await other.dispose();
+      expect(together).toEqual(alone);
+    },
+  );
 });
 
 describe("createLanguageModel()", () => {

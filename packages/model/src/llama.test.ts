@@ -5,15 +5,15 @@ import { TOY, toyWeights } from "./fixtures/toy-model.ts";
 import { linear } from "./layers/linear.ts";
 import { rotaryTable } from "./layers/rotary.ts";
 import {
-  cacheShape,
+  type LayerPool,
   type LlamaOptions,
-  llamaCachedHidden,
   llamaHidden,
   llamaLogits,
+  llamaPagedHidden,
   rotaryOptions,
 } from "./llama.ts";
 
-const [B, T, S] = [dim("B"), dim("T"), dim("S")];
+const [B, T] = [dim("B"), dim("T")];
 const WEIGHTS = toyWeights(TOY);
 
 function parameters(config: LlamaConfig) {
@@ -100,74 +100,94 @@ describe("the linear seam", () => {
   });
 });
 
-describe("llamaCachedHidden()", () => {
-  const key = cacheShape(TOY, B, S);
+describe("llamaPagedHidden()", () => {
+  const PAGE = 16;
+  const N = dim("N");
+  const pool = { keys: [dim("G"), 2, 16, PAGE], values: [dim("G"), 2, PAGE, 16] };
   const inputs = {
-    inputIds: spec("int64", [B, T]),
-    lastPosition: spec("int32", [B]),
-    totalLength: spec("int32", []),
-    rotary: { cos: spec("float32", [dim("P"), 8]), sin: spec("float32", [dim("P"), 8]) },
-    cache: [0, 1].map(() => ({ key: spec("float32", key), value: spec("float32", key) })),
+    tokens: spec("int64", [N]),
+    positions: spec("int32", [N]),
+    sequence: spec("int32", [N]),
+    pages: spec("int32", [dim("S"), dim("E")]),
+    rotary: { cos: spec("float32", [dim("L"), 8]), sin: spec("float32", [dim("L"), 8]) },
+    pool: [0, 1].map(() => ({ keys: spec("float32", pool.keys), values: spec("float32", pool.values) })),
   };
-  const cached = trace((arg) => llamaCachedHidden(TOY, parameters(TOY), arg), [inputs]);
+  const paged = trace((arg) => llamaPagedHidden(TOY, parameters(TOY), arg), [inputs]);
   const whole = trace((inputIds) => llamaHidden(TOY, parameters(TOY), { inputIds }), [spec("int64", [B, T])]);
-  const rotary = rotaryTable(16, rotaryOptions(TOY));
+  const rotary = rotaryTable(64, rotaryOptions(TOY));
   interface Result {
     readonly hidden: Tensor;
-    readonly cache: readonly { key: Tensor; value: Tensor }[];
+    readonly pool: readonly LayerPool<Tensor>[];
   }
-  const run = (rows: readonly (readonly number[])[], last: readonly number[], cache: Result["cache"]) => {
+  interface Part {
+    readonly ids: readonly number[];
+    readonly position: number;
+    readonly pages: readonly number[];
+  }
+  const integers = (values: readonly number[]) => Tensor.fromArray("int32", [values.length], values);
+  const run = (parts: readonly Part[], before: Result["pool"]) => {
     const arg = {
-      inputIds: ids(rows),
-      lastPosition: Tensor.fromArray("int32", [last.length], last),
-      totalLength: Tensor.fromArray("int32", [], [Math.max(...last) + 1]),
+      tokens: Tensor.fromArray(
+        "int64",
+        [parts.reduce((sum, each) => sum + each.ids.length, 0)],
+        parts.flatMap((each) => each.ids),
+      ),
+      positions: integers(parts.flatMap(({ ids: own, position }) => own.map((_, i) => position + i))),
+      sequence: integers(parts.flatMap(({ ids: own }, row) => own.map(() => row))),
+      pages: Tensor.fromArray(
+        "int32",
+        [parts.length, 2],
+        parts.flatMap(({ pages }) => pages),
+      ),
       rotary,
-      cache,
+      pool: before,
     };
-    return evaluate(cached, [arg], WEIGHTS) as Result;
+    return evaluate(paged, [arg], WEIGHTS) as Result;
   };
-  const empty = (batch: number, capacity: number): Result["cache"] =>
-    [0, 1].map(() => {
-      const shape = cacheShape(TOY, batch, capacity) as number[];
-      return { key: Tensor.zeros("float32", shape), value: Tensor.zeros("float32", shape) };
-    });
+  const empty = (pages: number): Result["pool"] =>
+    [0, 1].map(() => ({
+      keys: Tensor.zeros("float32", [pages, 2, 16, PAGE]),
+      values: Tensor.zeros("float32", [pages, 2, PAGE, 16]),
+    }));
   const rowOf = (hidden: Tensor, index: number) => hidden.toNumbers().slice(index * 24, (index + 1) * 24);
   const expected = (row: readonly number[]) =>
     rowOf(evaluate(whole, [ids([row])], WEIGHTS) as Tensor, row.length - 1);
 
-  it("equals recomputation, for a ragged batch padded on the right and then for each new token", () => {
-    const rows = [
-      [1, 5, 6, 7],
-      [1, 9],
-    ];
-    let last = [3, 1];
-    const prefill = run([rows[0]!, [...rows[1]!, 0, 0]], last, empty(2, 7));
-    expectClose(rowOf(prefill.hidden, 3), expected(rows[0]!));
-    expectClose(rowOf(prefill.hidden, 4 + 1), expected(rows[1]!));
-    let { cache } = prefill;
-    for (const token of [11, 12, 13]) {
-      for (const row of rows) row.push(token);
-      last = last.map((position) => position + 1);
-      const step = run([[token], [token]], last, cache);
-      expectClose(rowOf(step.hidden, 0), expected(rows[0]!));
-      expectClose(rowOf(step.hidden, 1), expected(rows[1]!));
-      cache = step.cache;
-    }
+  it("equals recomputation, for prompts read in parts side by side and then for each new token", () => {
+    const long = [1, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21];
+    const short = [1, 9];
+    const [here, there] = [
+      [3, 1],
+      [2, 0],
+    ] as const;
+    const first = run([{ ids: long.slice(0, 11), position: 0, pages: here }], empty(4));
+    const second = run(
+      [
+        { ids: short, position: 0, pages: there },
+        { ids: long.slice(11), position: 11, pages: here },
+      ],
+      first.pool,
+    );
+    expectClose(rowOf(second.hidden, 1), expected(short));
+    expectClose(rowOf(second.hidden, 8), expected(long));
+    const third = run(
+      [
+        { ids: [22], position: long.length, pages: here },
+        { ids: [23], position: short.length, pages: there },
+      ],
+      second.pool,
+    );
+    expectClose(rowOf(third.hidden, 0), expected([...long, 22]));
+    expectClose(rowOf(third.hidden, 1), expected([...short, 23]));
   });
 
-  it("continues one sequence by several tokens at once", () => {
-    const { cache } = run([[1, 5]], [1], empty(1, 6));
-    const { hidden } = run([[6, 7, 8]], [4], cache);
-    expectClose(rowOf(hidden, 2), expected([1, 5, 6, 7, 8]));
-  });
-
-  it("names its outputs so that the cache can be written in place", () => {
-    expect(cached.outputs.map(({ path }) => path)).toEqual([
+  it("names its outputs so that the pool can be written in place", () => {
+    expect(paged.outputs.map(({ path }) => path)).toEqual([
       "hidden",
-      "cache.0.key",
-      "cache.0.value",
-      "cache.1.key",
-      "cache.1.value",
+      "pool.0.keys",
+      "pool.0.values",
+      "pool.1.keys",
+      "pool.1.values",
     ]);
   });
 });

@@ -1,14 +1,12 @@
 // The LLaMA architecture in execution order, with the checkpoint's own parameter names; over whole sequences, or over new
-// tokens and a cache. No files, no sampling.
+// tokens whose earlier ones are in pages. No files, no sampling.
 import {
   add,
   type CausalAttentionInputs,
-  cachedAttention,
   causalAttention,
   checkpoint,
-  concat,
-  type Dim,
   gather,
+  pagedAttention,
   rmsNorm,
   type Tracer,
 } from "@flacuna/tensor";
@@ -86,56 +84,51 @@ export function llamaHead(
   return linear("lm_head.weight", hidden, params(path));
 }
 
-/** Keys and values of one layer, [B, K, S, D] each. */
-export interface LayerCache<T> {
-  readonly key: T;
-  readonly value: T;
+/** Keys and values of one layer in G pages of P positions, which sequences share out. */
+export interface LayerPool<T> {
+  /** [G, K, D, P] */
+  readonly keys: T;
+  /** [G, K, P, D] */
+  readonly values: T;
 }
 
-/** New tokens for sequences whose earlier ones are in a cache. */
-export interface CachedInputs {
-  /** [B, T] int64; padded on the right only when the cache is empty, T is 1 or B is 1 otherwise */
-  readonly inputIds: Tracer;
-  /** [B] int32: position of each sequence's last token */
-  readonly lastPosition: Tracer;
-  /** [] int32: the largest last position, plus one */
-  readonly totalLength: Tracer;
-  /** [P, D/2] each, P at least S */
+/** New tokens of several sequences, one after another without padding, whose earlier tokens are in pages. */
+export interface PagedInputs {
+  /** [N] int64; those of one sequence side by side and in order */
+  readonly tokens: Tracer;
+  /** [N] int32: where each token is in its sequence */
+  readonly positions: Tracer;
+  /** [N] int32: the row of `pages` that is each token's sequence */
+  readonly sequence: Tracer;
+  /** [S, E] int32: the pages of each sequence in order; what is past its length is not read */
+  readonly pages: Tracer;
+  /** [L, D/2] each, L more than the largest position */
   readonly rotary: Rotary<Tracer>;
   /** per layer */
-  readonly cache: readonly LayerCache<Tracer>[];
+  readonly pool: readonly LayerPool<Tracer>[];
 }
 
 /**
- * Hidden states of new tokens, after the final norm, and the cache with their keys and values.
+ * Hidden states of new tokens, after the final norm, and the pool with their keys and values.
  *
- * @returns `hidden` [B, T, C], unspecified where the input is padding
+ * @returns `hidden` [N, C]
  */
-export function llamaCachedHidden(
+export function llamaPagedHidden(
   config: LlamaConfig,
   params: Parameters,
-  inputs: CachedInputs,
+  { tokens, rotary, pool: before, ...places }: PagedInputs,
   options: LlamaOptions = {},
-): { readonly hidden: Tracer; readonly cache: readonly LayerCache<Tracer>[] } {
-  const { inputIds, lastPosition, totalLength, rotary } = inputs;
+): { readonly hidden: Tracer; readonly pool: readonly LayerPool<Tracer>[] } {
   const heads = { heads: config.numAttentionHeads, keyValueHeads: config.numKeyValueHeads };
-  const cache: LayerCache<Tracer>[] = [];
-  const hidden = decoder(config, params, inputIds, options, (layer, { query, key, value }) => {
-    const past = { ...inputs.cache[layer]!, ...rotary, lastPosition, totalLength };
-    const { mixed, ...present } = cachedAttention(concat([query, key, value], -1), past, heads);
-    cache.push(present);
+  const pool: LayerPool<Tracer>[] = [];
+  const hidden = decoder(config, params, tokens, options, (layer, projected) => {
+    const past = { ...before[layer]!, ...rotary, ...places };
+    const { mixed, ...written } = pagedAttention(projected, past, heads);
+    pool.push(written);
     return mixed;
   });
-  return { hidden, cache };
+  return { hidden, pool };
 }
-
-/** dtype and shape of one layer's cache, keys or values. */
-export const cacheShape = (config: LlamaConfig, batch: Dim, capacity: Dim): readonly Dim[] => [
-  batch,
-  config.numKeyValueHeads,
-  capacity,
-  config.headDim,
-];
 
 /** The frequencies of `config`'s rotary embedding. */
 export const rotaryOptions = (config: LlamaConfig) => ({
@@ -144,7 +137,7 @@ export const rotaryOptions = (config: LlamaConfig) => ({
   scaling: config.ropeScaling,
 });
 
-/** What a layer does with its projections: [B, T, H·D] and twice [B, T, K·D] to [B, T, H·D]. */
+/** What a layer does with its projections: [..., H·D] and twice [..., K·D] to [..., H·D]. */
 type Attend = (layer: number, projected: CausalAttentionInputs) => Tracer;
 
 function decoder(
@@ -174,7 +167,7 @@ function decoder(
     return add(attended, fed);
   };
   const run = checkpointLayers ? checkpoint(block) : block;
-  let x = gather(params("model.embed_tokens.weight"), inputIds); // [B, T, C]
+  let x = gather(params("model.embed_tokens.weight"), inputIds); // [..., C]
   for (let layer = 0; layer < config.numHiddenLayers; layer++) x = run(layer, x);
   return rmsNorm(x, params("model.norm.weight"), eps);
 }

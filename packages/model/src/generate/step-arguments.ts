@@ -1,27 +1,44 @@
-// The arguments of one run of a decoding program: padded token ids and the lengths of the sequences. Pure functions.
+// The arguments of one run of a step program that are made of token ids and places. Pure functions.
 import { Tensor } from "@flacuna/tensor";
+import type { StepSequence } from "../engine/step-model.ts";
 
-/** [B, T] int64: the sequences padded on the right to the longest. */
-export function padRight(sequences: readonly (readonly number[])[]): Tensor<"int64"> {
-  const width = Math.max(...sequences.map(({ length }) => length));
-  const data = new BigInt64Array(sequences.length * width);
-  for (const [row, ids] of sequences.entries()) {
-    for (const [column, id] of ids.entries()) data[row * width + column] = BigInt(id);
-  }
-  return new Tensor("int64", [sequences.length, width], data);
+/** What a step program is told about its tokens; see `PagedInputs`. */
+export interface StepArguments {
+  readonly tokens: Tensor;
+  readonly positions: Tensor;
+  readonly sequence: Tensor;
+  readonly pages: Tensor;
+  readonly reads: Tensor;
+  /** [N] int32 */
+  readonly adapters: Tensor;
 }
 
-/** What tells a program how long its sequences are with the new tokens. */
-export function lengthArguments(lengths: readonly number[]): {
-  readonly lastPosition: Tensor;
-  readonly totalLength: Tensor;
-} {
+/** The sequences' tokens one after another, and the pages that hold what came before. */
+export function stepArguments(sequences: readonly StepSequence[]): StepArguments {
+  const width = Math.max(...sequences.map(({ pages }) => pages.length));
+  const pages = new Int32Array(sequences.length * width);
+  const tokens: number[] = [];
+  const positions: number[] = [];
+  const rows: number[] = [];
+  const adapters: number[] = [];
+  const reads: number[] = [];
+  for (const [row, each] of sequences.entries()) {
+    pages.set(each.pages, row * width);
+    for (const { offset } of each.reads) reads.push(tokens.length + offset);
+    for (const [offset, token] of each.tokens.entries()) {
+      tokens.push(token);
+      positions.push(each.position + offset);
+      rows.push(row);
+      adapters.push(each.adapter);
+    }
+  }
   return {
-    lastPosition: integers(
-      "int32",
-      lengths.map((length) => length - 1),
-    ),
-    totalLength: Tensor.fromArray("int32", [], [Math.max(...lengths)]),
+    tokens: integers("int64", tokens),
+    positions: integers("int32", positions),
+    sequence: integers("int32", rows),
+    pages: new Tensor("int32", [sequences.length, width], pages),
+    reads: integers("int64", reads),
+    adapters: integers("int32", adapters),
   };
 }
 

@@ -4,7 +4,7 @@ import { hadamard, swiglu, type Tracer } from "@flacuna/tensor";
 /**
  * down(silu(gate(x)) · up(x))
  *
- * @param x [B, T, C]
+ * @param x [..., C]
  * @param parts `gate` and `up` from C to F, `down` from F to C; with `hadamard` what `down` reads is multiplied by blocks
  * of a Hadamard matrix
  * @see Shazeer 2020, SwiGLU without biases

@@ -1,5 +1,5 @@
 // The `Linear` seam: every projection of a model passes through one function, the one hook that adapters use.
-import { matmul, type Tracer } from "@flacuna/tensor";
+import { matmul, type Tracer, type WeightSource } from "@flacuna/tensor";
 
 /**
  * The projection of `x` [..., in] by `weight` [out, in] to [..., out].
@@ -10,3 +10,17 @@ export type Linear = (path: string, x: Tracer, weight: Tracer) => Tracer;
 
 /** x · Wᵀ */
 export const linear: Linear = (_path, x, weight) => matmul(x, weight, { transposeB: true });
+
+/** Adapters that lie beside a model's weights, one of them chosen for each token; `stackAdapters` of `@flacuna/lora` makes them. */
+export interface AdapterStack {
+  /** What each is called, in the order of their indices. */
+  readonly names: readonly string[];
+  /** Their tensors, under paths that the model has not. */
+  readonly weights: WeightSource;
+  /**
+   * The projections of rows x [N, in].
+   *
+   * @param adapter [N] int32: each row's adapter, 0 for none, 1 for the first of `names`
+   */
+  linear(adapter: Tracer): Linear;
+}

@@ -1,0 +1,139 @@
+// A step program with its pool of pages as a `StepModel`: one run per step, the pool written in place.
+import type { Device, Value, WeightSource } from "@flacuna/tensor";
+import type { LlamaConfig } from "../config.ts";
+import { PagePool, pagesFor } from "../generate/page-pool.ts";
+import { RotaryTables } from "../generate/rotary-tables.ts";
+import { stepArguments } from "../generate/step-arguments.ts";
+import { StepPrograms } from "../generate/step-programs.ts";
+import type { AdapterStack } from "../layers/linear.ts";
+import { type LlamaOptions, rotaryOptions } from "../llama.ts";
+import { type ModelPrecision, precisionChoice } from "../precision.ts";
+import type { StepBatch, StepModel, StepResult } from "./step-model.ts";
+
+/** How a model is run. */
+export interface StepModelOptions extends Pick<LlamaOptions, "linear" | "hadamard"> {
+  /** Default "cpu". */
+  readonly device?: Device;
+  /** What weights are held and computed in, whatever is stored. Default float32 on "cpu", float16 elsewhere. */
+  readonly precision?: ModelPrecision;
+  /** Threads of one run; the machine's cores by default. */
+  readonly threads?: number;
+  /** Whether native kernels are used where there are some. Default true. */
+  readonly kernels?: boolean;
+  /**
+   * Tokens whose keys and values are kept, of all sequences together, and so the bound of each. Default 65,536, or what
+   * fits a quarter of the memory, if that is less.
+   */
+  readonly cacheTokens?: number;
+  /** Adapters that each sequence can have one of; they take the place of `linear`. */
+  readonly adapters?: AdapterStack;
+}
+
+/** Positions in a page: whole pages are shared, and part of the last one is unused. */
+const PAGE_SIZE = 32;
+
+/**
+ * The step model of a checkpoint's weights, which stay their owner's. Programs are compiled when first used.
+ *
+ * @throws ModelError `MODEL_INVALID_ARGUMENT`; TensorError `TENSOR_OUT_OF_MEMORY`
+ */
+export function createStepModel(
+  { config, weights }: { readonly config: LlamaConfig; readonly weights: WeightSource },
+  options: StepModelOptions & { readonly onCompiled?: () => void },
+): StepModel {
+  const { device = "cpu", adapters, linear, hadamard = false, threads, kernels = true, onCompiled } = options;
+  const precision = options.precision ?? (device === "cpu" ? "float32" : "float16");
+  const dtype = precision === "float32" ? "float32" : "float16";
+  const program = {
+    poolDType: dtype,
+    pageSize: PAGE_SIZE,
+    hadamard,
+    adapters,
+    ...(linear && { linear }),
+  } as const;
+  const compile = {
+    device,
+    kernels,
+    weights: adapters ? joined(weights, adapters.weights) : weights,
+    precision: precisionChoice(config, weights, { precision, device }),
+    ...(threads !== undefined && { threads }),
+  };
+  const pageCount = pagesFor(config, { dtype, pageSize: PAGE_SIZE, tokens: options.cacheTokens });
+  return new CompiledStepModel({
+    vocabSize: config.vocabSize,
+    programs: new StepPrograms(config, { program, compile, onCompiled }),
+    pool: new PagePool(config, { pageCount, pageSize: PAGE_SIZE, dtype, device }),
+    rotaryTables: new RotaryTables(rotaryOptions(config), device),
+    hasAdapters: adapters !== undefined,
+  });
+}
+
+const joined = (first: WeightSource, second: WeightSource): WeightSource => ({
+  get: (path) => first.get(path) ?? second.get(path),
+});
+
+/** What a step model is made of; it disposes all of it. */
+interface CompiledStepModelParts {
+  readonly vocabSize: number;
+  readonly programs: StepPrograms;
+  readonly pool: PagePool;
+  readonly rotaryTables: RotaryTables;
+  /** Whether the programs are told each token's adapter. */
+  readonly hasAdapters: boolean;
+}
+
+/** See `StepModel`. */
+class CompiledStepModel implements StepModel {
+  readonly vocabSize: number;
+  readonly pageSize: number;
+  readonly pageCount: number;
+  readonly #parts: CompiledStepModelParts;
+  readonly #poolOutputs: ReadonlyMap<string, Value>;
+
+  constructor(parts: CompiledStepModelParts) {
+    this.#parts = parts;
+    this.vocabSize = parts.vocabSize;
+    this.pageSize = parts.pool.pageSize;
+    this.pageCount = parts.pool.pageCount;
+    this.#poolOutputs = parts.pool.outputs();
+  }
+
+  async run(
+    { sequences }: StepBatch,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<readonly StepResult[]> {
+    const { programs, pool, rotaryTables, hasAdapters } = this.#parts;
+    const selections = sequences.flatMap(({ reads }) => reads.map(({ selection }) => selection));
+    const compiled = programs.for(selections);
+    // Nothing is awaited before the run begins, so that consumers of tokens work while the model does.
+    const { choice, executable } = compiled instanceof Promise ? await compiled : compiled;
+    const { tokens, positions, sequence, pages, reads, adapters } = stepArguments(sequences);
+    const end = Math.max(...sequences.map((each) => each.position + each.tokens.length));
+    // In the order of the program's inputs.
+    const inputs = {
+      tokens,
+      positions,
+      sequence,
+      pages,
+      rotary: rotaryTables.atLeast(end),
+      pool: pool.layers,
+      reads,
+      choice: choice.arguments(selections, this.vocabSize),
+      ...(hasAdapters && { adapters }),
+    };
+    const outputs = (await executable.run([inputs], { ...options, into: this.#poolOutputs })) as {
+      readonly choice: Readonly<Record<string, Value>>;
+    };
+    try {
+      return await choice.results(outputs.choice, selections);
+    } finally {
+      for (const value of Object.values(outputs.choice)) value.dispose();
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.#parts.programs.dispose();
+    this.#parts.pool.dispose();
+    this.#parts.rotaryTables.dispose();
+  }
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { TOY } from "../fixtures/toy-model.ts";
+import { PagePool, pagesFor } from "./page-pool.ts";
+
+const SHAPE = { dtype: "float32", pageSize: 16 } as const;
+
+describe("pagesFor()", () => {
+  it("rounds tokens up to whole pages", () => {
+    expect(pagesFor(TOY, { ...SHAPE, tokens: 33 })).toBe(3);
+  });
+
+  it("gives a small model 65,536 tokens", () => {
+    expect(pagesFor(TOY, { ...SHAPE, tokens: undefined })).toBe(65_536 / 16);
+  });
+
+  it("gives a model whose tokens are huge no more than fits", () => {
+    const huge = { ...TOY, numHiddenLayers: 2 ** 30 };
+    expect(pagesFor(huge, { ...SHAPE, tokens: undefined })).toBe(1);
+  });
+
+  it.each([0, -1, 1.5])("refuses %d tokens", (tokens) => {
+    expect(() => pagesFor(TOY, { ...SHAPE, tokens })).toThrow(/cacheTokens/);
+  });
+});
+
+describe("PagePool", () => {
+  it("holds keys by dimension and values by position, for every layer", () => {
+    using pool = new PagePool(TOY, { ...SHAPE, pageCount: 3, device: "cpu" });
+    expect(pool.layers).toHaveLength(TOY.numHiddenLayers);
+    expect(pool.layers[1]!.keys.shape).toEqual([3, 2, 16, 16]);
+    expect([...pool.outputs().keys()].slice(0, 2)).toEqual(["pool.0.keys", "pool.0.values"]);
+  });
+});

@@ -1,0 +1,99 @@
+// The keys and values of all sequences as device values in pages, written in place. Knows no sequence.
+import { totalmem } from "node:os";
+import { type Device, DTYPES, Value } from "@flacuna/tensor";
+import type { LlamaConfig } from "../config.ts";
+import { ModelError } from "../errors.ts";
+import type { LayerPool } from "../llama.ts";
+
+/** What keys and values are kept in. */
+export type PoolDType = "float32" | "float16";
+
+/** How large a pool is and where it lies. */
+export interface PagePoolOptions {
+  readonly pageCount: number;
+  /** Positions in a page, a multiple of 16. */
+  readonly pageSize: number;
+  readonly dtype: PoolDType;
+  readonly device: Device;
+}
+
+/** Unless more is asked for: two dozen conversations of the length of most models, or one very long one. */
+const DEFAULT_TOKENS = 65_536;
+
+/**
+ * How many pages hold `tokens`; by default 65,536, or as many as fit a quarter of the memory, if these are fewer.
+ *
+ * @throws ModelError `MODEL_INVALID_ARGUMENT`
+ */
+export function pagesFor(
+  config: LlamaConfig,
+  options: { readonly dtype: PoolDType; readonly pageSize: number; readonly tokens: number | undefined },
+): number {
+  const { dtype, pageSize, tokens } = options;
+  if (tokens !== undefined && !(Number.isSafeInteger(tokens) && tokens >= 1)) {
+    throw new ModelError("MODEL_INVALID_ARGUMENT", `cacheTokens must be a positive integer, got ${tokens}`);
+  }
+  const fitting = Math.floor(memoryBytes() / 4 / tokenBytes(config, dtype));
+  return Math.ceil((tokens ?? Math.max(pageSize, Math.min(DEFAULT_TOKENS, fitting))) / pageSize);
+}
+
+/** The machine's memory, or what this process may have of it. */
+function memoryBytes(): number {
+  const allowed = process.constrainedMemory();
+  return allowed > 0 ? Math.min(allowed, totalmem()) : totalmem();
+}
+
+/** Bytes that the keys and values of one token take, in all layers. */
+function tokenBytes({ numHiddenLayers, numKeyValueHeads, headDim }: LlamaConfig, dtype: PoolDType): number {
+  return 2 * numHiddenLayers * numKeyValueHeads * headDim * DTYPES[dtype].byteWidth;
+}
+
+/** Pages of every layer; on "cpu" the system gives the memory of a page when it is first written. Dispose it when done. */
+export class PagePool implements Disposable {
+  readonly pageCount: number;
+  readonly pageSize: number;
+  readonly layers: readonly LayerPool<Value>[];
+
+  /** @throws TensorError `TENSOR_OUT_OF_MEMORY` */
+  constructor(config: LlamaConfig, { pageCount, pageSize, dtype, device }: PagePoolOptions) {
+    this.pageCount = pageCount;
+    this.pageSize = pageSize;
+    const { numKeyValueHeads: K, headDim: D, numHiddenLayers } = config;
+    const values: Value[] = [];
+    const allocate = (shape: readonly number[]): Value => {
+      const value = Value.allocate(dtype, shape, device);
+      values.push(value);
+      return value;
+    };
+    try {
+      this.layers = Array.from({ length: numHiddenLayers }, () => ({
+        keys: allocate([pageCount, K, D, pageSize]),
+        values: allocate([pageCount, K, pageSize, D]),
+      }));
+    } catch (error) {
+      for (const value of values) value.dispose();
+      throw error;
+    }
+  }
+
+  /** Where a run writes the outputs `pool.<layer>.keys` and `pool.<layer>.values`: over its arguments. */
+  outputs(): Map<string, Value> {
+    return new Map(
+      this.layers.flatMap(({ keys, values }, layer) => [
+        [`pool.${layer}.keys`, keys],
+        [`pool.${layer}.values`, values],
+      ]),
+    );
+  }
+
+  dispose(): void {
+    for (const { keys, values } of this.layers) {
+      keys.dispose();
+      values.dispose();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
