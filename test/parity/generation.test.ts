@@ -1,6 +1,12 @@
 // Greedy tokens and log-likelihoods, held to transformers' generate() and log_softmax; the adapter merged, and beside the weights.
-import { loraLinear } from "@flacuna/lora";
-import { createLanguageModel, createTokenizer, type LanguageModel, type Linear } from "@flacuna/model";
+import { loraLinear, stackAdapters } from "@flacuna/lora";
+import {
+  createLanguageModel,
+  createTokenizer,
+  type LanguageModel,
+  type Linear,
+  llamaParameterShapes,
+} from "@flacuna/model";
 import { type Tensor, type Tracer, type WeightSource, weight, weightsFrom } from "@flacuna/tensor";
 import { describe, expect, it } from "vitest";
 import { TOLERANCE, worstError } from "./closeness.ts";
@@ -37,6 +43,12 @@ function besideWeights({ parameters, adapter }: ToyModel): { weights: WeightSour
     return loraLinear({ [module]: { A: A!, B: B! } }, adapter.config)(path, x, base);
   };
   return { weights: weightsFrom(new Map(Object.entries({ ...parameters, ...factors }))), linear };
+}
+
+/** The model with its adapter as one that sequences may have. */
+function withStack({ config, weights, adapter }: ToyModel): LanguageModel {
+  const adapters = stackAdapters(llamaParameterShapes(config), { tuned: adapter });
+  return createLanguageModel({ config, weights, tokenizer }, { threads: 1, adapters });
 }
 
 async function together(model: LanguageModel, golden: readonly GoldenGeneration[]): Promise<number[][]> {
@@ -80,6 +92,21 @@ describe("LanguageModel.generateBatch()", () => {
       tokensOf(adapterGenerations),
     );
   });
+
+  it.each(TOYS)(
+    "gives the reference's tokens for $name with and without its adapter in one batch",
+    async (toy) => {
+      const { adapterGenerations, generations } = toy.numbers;
+      const model = withStack(toy);
+      const all = [...generations, ...adapterGenerations];
+      const tokens = await model.generateBatch(
+        all.map(({ promptIds }) => promptIds),
+        { ...GREEDY, perPrompt: all.map((_, i) => (i < generations.length ? {} : { adapter: "tuned" })) },
+      );
+      await model.dispose();
+      expect(tokens).toEqual(tokensOf(all));
+    },
+  );
 });
 
 describe("LanguageModel.generate()", () => {

@@ -30,6 +30,7 @@ export {
 } from "./fine-tune.ts";
 export { type LoraLinearOptions, loraLinear } from "./linear.ts";
 export { createMerger, type Merger } from "./merge.ts";
+export { stackAdapters } from "./stack.ts";
 export {
   countLabels,
   type LabelledBatch,
