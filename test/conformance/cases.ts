@@ -2,7 +2,6 @@
 
 import * as ops from "@flacuna/tensor";
 import {
-  cachedAttention,
   causalAttention,
   crossEntropy,
   gelu,
@@ -27,15 +26,6 @@ export interface OperationCase {
 
 const positive = (x: Tracer): Tracer => ops.add(ops.mul(x, x), 0.5);
 const indices = () => ops.constant(Tensor.fromArray("int64", [2, 3], [4, 0, 4, 1, 2, 0]));
-
-/** Two tokens after three cached ones, four heads over two; a table of `half` rotations for each of six positions. */
-const attend = (half: number) => (qkv: Tracer, key: Tracer, value: Tracer) => {
-  const table = (seed: number) => ops.cast(ops.constant(randomTensor([6, half], seed)), qkv.dtype);
-  const lastPosition = ops.constant(Tensor.fromArray("int32", [1], [4]));
-  const totalLength = ops.constant(Tensor.fromArray("int32", [], [5]));
-  const cache = { key, value, lastPosition, totalLength, cos: table(1), sin: table(2) };
-  return cachedAttention(qkv, cache, { heads: 4, keyValueHeads: 2 }).mixed;
-};
 
 /** Five tokens a row, in documents of two and three, and of four and one; six heads of four over two. */
 const attendWhole = (query: Tracer, key: Tracer, value: Tracer) => {
@@ -200,24 +190,6 @@ const CASES: readonly [string, OperationCase["fn"], OperationCase["shapes"]][] =
       [2, 5, 24],
       [2, 5, 8],
       [2, 5, 8],
-    ],
-  ],
-  [
-    "cachedAttention",
-    attend(2),
-    [
-      [1, 2, 32],
-      [1, 2, 6, 4],
-      [1, 2, 6, 4],
-    ],
-  ],
-  [
-    "cachedAttention, fused",
-    attend(8),
-    [
-      [1, 2, 128],
-      [1, 2, 6, 16],
-      [1, 2, 6, 16],
     ],
   ],
   [

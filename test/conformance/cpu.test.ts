@@ -35,7 +35,7 @@ import { expectAgreement, withGradient } from "./agreement.ts";
 import { OPERATIONS } from "./cases.ts";
 
 /** The runtime has these operators in float32 only. */
-const FLOAT32_ONLY = new Set(["cachedAttention, fused", "erf", "gelu"]);
+const FLOAT32_ONLY = new Set(["erf", "gelu"]);
 
 describe.each(["float32", "float64"] as const)("the CPU in %s", (dtype) => {
   const cases = OPERATIONS.filter(({ name }) => dtype === "float32" || !FLOAT32_ONLY.has(name));

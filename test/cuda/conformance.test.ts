@@ -42,18 +42,17 @@ async function reasonAgainstCuda(): Promise<string | undefined> {
 const reason = await reasonAgainstCuda();
 if (reason !== undefined) process.stdout.write(`test:cuda is skipped: ${reason}\n`);
 
-/** Its fused operator has no float32 kernel on CUDA; see conformance/cuda-operators.test.ts. */
-const HALF_ONLY = new Set(["cachedAttention, fused"]);
 const args = (shapes: readonly (readonly number[])[], dtype: "float32" | "float16") =>
   shapes.map((shape, index) => randomTensor(shape, 11 + index, dtype));
 
 describe.skipIf(reason !== undefined)("CUDA", () => {
-  const cases = OPERATIONS.filter(({ name }) => !HALF_ONLY.has(name));
-
-  it.each(cases)("computes $name and its gradient in float32 like the interpreter", async (operation) => {
-    const program = withGradient(operation, "float32");
-    await expectAgreement(program, args(operation.shapes, "float32"), { dtype: "float32", device: "cuda" });
-  });
+  it.each(OPERATIONS)(
+    "computes $name and its gradient in float32 like the interpreter",
+    async (operation) => {
+      const program = withGradient(operation, "float32");
+      await expectAgreement(program, args(operation.shapes, "float32"), { dtype: "float32", device: "cuda" });
+    },
+  );
 
   it.each(OPERATIONS)("computes $name in float16 like the interpreter", async (operation) => {
     const program = forwardOnly(operation, "float16");

@@ -27,7 +27,6 @@ describe("public names", () => {
       argmax
       bfloat16ToFloat32
       broadcastTo
-      cachedAttention
       cast
       causalAttention
       checkpoint
@@ -136,7 +135,6 @@ describe("public names", () => {
       withParts
       type AdamWOptions
       type AdamWState
-      type AttentionCache
       type Attributes
       type CausalAttentionInputs
       type CausalAttentionOptions
@@ -230,6 +228,7 @@ describe("public names", () => {
       tokenizerFilesFromGguf
       writeCheckpoint
       writeSafetensors
+      type AdapterStack
       type AddedToken
       type ChatMessage
       type ChatTemplateOptions
@@ -242,6 +241,8 @@ describe("public names", () => {
       type Coordinates
       type DecodeOptions
       type EncodeOptions
+      type EngineOptions
+      type EngineStats
       type FetchOptions
       type FetchPlan
       type FetchProgress
@@ -250,6 +251,7 @@ describe("public names", () => {
       type FinishReason
       type GenerateBatchOptions
       type GenerateOptions
+      type GeneratedToken
       type GgufCheckpoint
       type GgufEntry
       type GgufFile
@@ -274,6 +276,7 @@ describe("public names", () => {
       type LoglikelihoodRequest
       type ModelErrorCode
       type ModelErrorOptions
+      type ModelPrecision
       type Parameters
       type PlannedFile
       type RetryPolicy
@@ -283,9 +286,11 @@ describe("public names", () => {
       type SamplingOptions
       type SamplingState
       type SentencePieceDetails
+      type StepModelOptions
       type StopFilter
       type TensorToWrite
       type TokenConstraint
+      type TokenLogProb
       type Tokenizer
       type TokenizerFiles
       type Vocabulary"
@@ -315,6 +320,7 @@ describe("public names", () => {
       parseAdapterConfig
       readAdapter
       scalingOf
+      stackAdapters
       toSupervisedBatch
       writeAdapter
       type Adapter

@@ -6,7 +6,6 @@ export {
   type CausalAttentionOptions,
   causalAttention,
 } from "./composites/attention.ts";
-export { type AttentionCache, cachedAttention } from "./composites/cached-attention.ts";
 export { crossEntropy } from "./composites/cross-entropy.ts";
 export { hadamard } from "./composites/hadamard.ts";
 export { type PagedProjections, type PagePool, pagedAttention } from "./composites/paged-attention.ts";
