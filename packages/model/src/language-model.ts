@@ -84,18 +84,19 @@ export interface LanguageModelParts {
 export type LanguageModelOptions = StepModelOptions & EngineOptions;
 
 /**
- * The language model of the checkpoint in `folder`. Weights are read when first used; what they are converted to for a
- * precision of fewer bits is kept in `~/.cache/flacuna/weights`, or where `FLACUNA_CACHE` says, for the next time.
+ * The language model of the checkpoint at `path`, a folder or a GGUF file. Weights are read when first used; what they
+ * are converted to for a precision of fewer bits is kept in `~/.cache/flacuna/weights`, or where `FLACUNA_CACHE` says,
+ * for the next time.
  *
  * @throws ModelError as `readCheckpoint` and `readTokenizer` do
  */
 export async function loadLanguageModel(
-  folder: string,
+  path: string,
   options: LanguageModelOptions = {},
 ): Promise<LanguageModel> {
   const [{ config, weights, paths }, tokenizer] = await Promise.all([
-    readCheckpoint(folder),
-    readTokenizer(folder),
+    readCheckpoint(path),
+    readTokenizer(path),
   ]);
   const { precision = "float32" } = options;
   if (options.device === "cuda" || !CONVERTED.has(precision)) {
@@ -134,7 +135,7 @@ function assemble(
     );
   }
   const engineTokenizer = {
-    eosTokenIds: [tokenizer.eosTokenId],
+    eosTokenIds: tokenizer.endTokenIds,
     incrementalDecoder: () => tokenizer.incrementalDecoder({ skipSpecialTokens: true }),
   };
   const engine = createEngine(createStepModel(parts, options), engineTokenizer, options);

@@ -61,6 +61,29 @@ describe("a GGUF file in place of a folder", () => {
     expect(texts).toEqual([texts[0], texts[0], texts[0]]);
   });
 
+  it("ends an answer at the end of a turn that it names", async () => {
+    const generate = async (file: string, maxNewTokens = 8) => {
+      const model = await loadLanguageModel(file, { threads: 1 });
+      const [ids] = await model.generateBatch([[1, 11, 8]], { maxNewTokens });
+      await model.dispose();
+      return ids!;
+    };
+    const ids = await generate(path);
+    const end = ids[3]!;
+    const kinds = field.int32s(
+      "tokenizer.ggml.token_type",
+      Object.values(vocab).map((id) => (id === end ? TOKEN_KIND.control : TOKEN_KIND.normal)),
+    );
+    const others = TOKENIZER.filter(({ key }) => key !== kinds.key);
+    const ending = join(folder, "ending");
+    await writeFile(
+      ending,
+      llamaGguf(TOY, weights, [...others, kinds, field.uint32("tokenizer.ggml.eot_token_id", end)]),
+    );
+    expect(await generate(ending)).toEqual(ids.slice(0, ids.indexOf(end)));
+    await rm(ending);
+  });
+
   it("is found by any name, and alone in a folder", async () => {
     const other = join(folder, "sha256-0123");
     await rename(path, other);
