@@ -1,9 +1,8 @@
 // Our side of `pnpm bench train-full`, in a process of its own: trains all weights by the commands of protocol.ts on standard input.
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { createFullTrainer } from "@flacuna/lora";
 import { llamaParameterShapes, readCheckpoint } from "@flacuna/model";
 import { adamW, constantSchedule, kernelStatus, type Tensor, type Trainer } from "@flacuna/tensor";
+import { answerCommands } from "./answer-commands.ts";
 import type { Batch, Command, Hello, TrainAnswer, Training } from "./protocol.ts";
 import { toTensors } from "./to-tensors.ts";
 
@@ -41,17 +40,6 @@ async function obey(command: Command): Promise<unknown> {
   return train(trainer, command.batches);
 }
 
-async function answer(value: unknown): Promise<void> {
-  if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
-}
-
 const { path: kernels = "none" } = await kernelStatus();
 const hello: Hello = { versions: { node: process.versions.node, "native kernels": kernels } };
-await answer(hello);
-for await (const line of createInterface({ input: process.stdin })) {
-  try {
-    await answer(await obey(JSON.parse(line) as Command));
-  } catch (error) {
-    await answer({ error: (error as Error).message });
-  }
-}
+await answerCommands(hello, obey);

@@ -1,9 +1,8 @@
 // Our side of the training benchmark, in a process of its own: obeys the commands of protocol.ts on standard input.
-import { once } from "node:events";
-import { createInterface } from "node:readline";
 import { type Adapter, createAdapterTrainer, readAdapter } from "@flacuna/lora";
 import { type Checkpoint, readCheckpoint } from "@flacuna/model";
 import { adamW, constantSchedule, kernelStatus, type Precision, type Trainer } from "@flacuna/tensor";
+import { answerCommands } from "./answer-commands.ts";
 import { profileStep } from "./profile-step.ts";
 import type { Batch, Command, Hello, OurSettings, TrainAnswer, Training } from "./protocol.ts";
 import { toTensors } from "./to-tensors.ts";
@@ -66,20 +65,9 @@ async function obey(command: Command): Promise<unknown> {
   return profileStep({ ...loaded, batch: toTensors(command.batch), prefix: command.prefix });
 }
 
-async function answer(value: unknown): Promise<void> {
-  if (!process.stdout.write(`${JSON.stringify(value)}\n`)) await once(process.stdout, "drain");
-}
-
 const { path: kernels = "none" } = await kernelStatus();
 const hello: Hello = {
   versions: { node: process.versions.node, "native kernels": kernels },
   precisions: PRECISIONS,
 };
-await answer(hello);
-for await (const line of createInterface({ input: process.stdin })) {
-  try {
-    await answer(await obey(JSON.parse(line) as Command));
-  } catch (error) {
-    await answer({ error: (error as Error).message });
-  }
-}
+await answerCommands(hello, obey);

@@ -1,13 +1,10 @@
 // A worker process that obeys commands as JSON lines: starts it, asks it, reads its memory and processor time, stops it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Batch, Command, Hello, OurSettings, PeerSettings, TrainAnswer, Training } from "./protocol.ts";
-
-/** Linux counts processor time in hundredths of a second. */
-const TICKS_PER_SECOND = 100;
+import { peakBytesOf, processorSecondsOf } from "./process-usage.ts";
+import type { Batch, Hello, OurSettings, PeerSettings, TrainAnswer, Training } from "./protocol.ts";
 
 const pathOf = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
@@ -34,7 +31,7 @@ export class Worker {
   }
 
   /** Sends a command and waits for its answer. */
-  async ask(command: Command): Promise<unknown> {
+  async ask<Command extends { readonly command: string }>(command: Command): Promise<unknown> {
     this.child.stdin!.write(`${JSON.stringify(command)}\n`);
     return nextLine(this.lines);
   }
@@ -53,22 +50,12 @@ export class Worker {
 
   /** The most memory that was resident so far, in bytes; undefined where the system does not say (not Linux). */
   peakBytes(): number | undefined {
-    const line = /^VmHWM:\s+(\d+) kB/m.exec(this.read("status"));
-    return line === null ? undefined : Number(line[1]) * 1024;
+    return peakBytesOf(this.child.pid);
   }
 
   /** Processor time used so far, all threads, in seconds; 0 where the system does not say. */
   processorSeconds(): number {
-    const fields = this.read("stat").split(") ").at(-1)!.split(" ");
-    return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
-  }
-
-  private read(file: string): string {
-    try {
-      return readFileSync(`/proc/${this.child.pid}/${file}`, "utf8");
-    } catch {
-      return "";
-    }
+    return processorSecondsOf(this.child.pid);
   }
 
   /** Ends the process. */

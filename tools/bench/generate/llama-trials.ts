@@ -1,0 +1,81 @@
+// Which settings of llama.cpp are its best for a workload on this machine: a short trial of each.
+import type { LlamaSettings } from "./protocol.ts";
+import { type Contender, type LlamaPrograms, openContender } from "./sides.ts";
+import type { Workload } from "./workload.ts";
+
+/** A contender and how fast it was; no tokens per second when it failed. */
+export interface Trial extends Contender {
+  readonly tokensPerSecond: number | undefined;
+}
+
+/** Runs of a trial, of which the faster counts. */
+const REPETITIONS = 2;
+
+/** A trial has this part of the new tokens, and some at least. */
+const TRIAL_SHARE = 4;
+const LEAST_NEW_TOKENS = 16;
+
+const BATCHES: Readonly<Record<Workload["kind"], readonly number[]>> = {
+  prefill: [256, 512, 2048],
+  decode: [512],
+  throughput: [512, 2048],
+};
+
+export const describeContender = ({ program, format, settings }: Contender): string =>
+  `${program} ${format}, ${describeLlamaSettings(settings)}`;
+
+export function describeLlamaSettings(settings: LlamaSettings): string {
+  const { threads, flashAttention, batchSize, unifiedCache } = settings;
+  const attention = flashAttention ? "flash attention" : "no flash attention";
+  return `${attention}, batch ${batchSize}, ${threads} threads${unifiedCache ? ", one cache" : ""}`;
+}
+
+/** The settings that are tried; half of the threads only once, for machines that count two threads a core. */
+export function llamaCandidates({ kind }: Workload, threads: number, isQuick: boolean): LlamaSettings[] {
+  const caches = kind === "throughput" ? [false, true] : [false];
+  const all = [true, false].flatMap((flashAttention) =>
+    BATCHES[kind].flatMap((batchSize) =>
+      caches.map((unifiedCache) => ({ threads, flashAttention, batchSize, unifiedCache })),
+    ),
+  );
+  if (isQuick) return all.slice(0, 1);
+  return threads > 1 ? [...all, { ...all[0]!, threads: threads >> 1 }] : all;
+}
+
+/** All trials of one program in one format, best first. */
+export async function tryContenders(
+  programs: LlamaPrograms,
+  contenders: readonly Contender[],
+  workload: Workload,
+  prompts: readonly (readonly number[])[],
+  log: (line: string) => void,
+): Promise<Trial[]> {
+  const share = Math.max(LEAST_NEW_TOKENS, Math.ceil(workload.newTokens / TRIAL_SHARE));
+  const shorter = { ...workload, newTokens: Math.min(workload.newTokens, share) };
+  const trials: Trial[] = [];
+  for (const contender of contenders) {
+    const tokensPerSecond = await tryOne(programs, contender, shorter, prompts).catch((error: Error) => {
+      log(error.message);
+      return undefined;
+    });
+    trials.push({ ...contender, tokensPerSecond });
+    log(`trial, ${describeContender(contender)}: ${tokensPerSecond?.toFixed(0) ?? "failed"} tokens/s`);
+  }
+  return trials.sort((a, b) => (b.tokensPerSecond ?? 0) - (a.tokensPerSecond ?? 0));
+}
+
+async function tryOne(
+  programs: LlamaPrograms,
+  contender: Contender,
+  workload: Workload,
+  prompts: readonly (readonly number[])[],
+): Promise<number> {
+  const side = await openContender(programs, contender, workload);
+  try {
+    const rates: number[] = [];
+    for (let i = 0; i < REPETITIONS; i++) rates.push((await side.measure(prompts)).tokensPerSecond);
+    return Math.max(...rates);
+  } finally {
+    await side.stop();
+  }
+}
