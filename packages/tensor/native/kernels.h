@@ -30,7 +30,8 @@ typedef struct {
   int64_t block;  /* 32 or 64 columns */
   int8_t *q;      /* [rows, round_up(width, DEPTH_STEP)] */
   float *scale;   /* [rows, round_up(width, DEPTH_STEP) / block] */
-  int32_t *sum;   /* likewise: the sum of q over the block */
+  int32_t *start; /* likewise, blocks of 64: -128 * the sum of q, for products with weights that have become 128 more */
+  float *offset;  /* likewise, blocks of 32: scale * the sum of q, for the minimum that all weights of a block have */
 } BlockRows;
 typedef struct {
   int64_t rows, width;
@@ -90,9 +91,7 @@ typedef struct {
 typedef struct {
   WeightFormat format;
   int64_t rows, in;
-  const int8_t *q;
-  const float *scale;
-  const int32_t *sum;
+  BlockRows x;
   int count; /* of weights */
   BlockWeights weights[MAX_BLOCK_WEIGHTS];
 } BlockProduct;

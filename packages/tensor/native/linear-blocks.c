@@ -56,15 +56,14 @@ BLOCKS_INLINE Ints blocks_dot(Ints total, Ints weights, Ints q) {
 /* Some rows and a panel. */
 typedef struct {
   const int8_t *q;
-  const float *scale;
-  const int32_t *sum;
-  int64_t q_stride, blocks_stride; /* from row to row: of q, and of scale and sum */
+  const float *scale, *offset;
+  const int32_t *start;
+  int64_t q_stride, blocks_stride; /* from row to row: of q, and of the others */
   int64_t blocks;                  /* of the weights */
-  const char *packed;              /* the panel's first group */
+  const char *packed;              /* the panel's first group; the next panel comes after its second */
   int64_t group_bytes;             /* of packed weights */
   const uint16_t *scales, *minimums;
-  int64_t ahead; /* blocks from the weights in use to those that are asked for, at most `blocks` */
-  int64_t turn, turns; /* of every `turns` blocks this tile asks for the `turn`-th */
+  int64_t turn, turns; /* of every `turns` blocks of the next panel this tile asks for the `turn`-th */
   Floats (*sums)[BLOCKS_VECTORS]; /* [BLOCKS_TILE]: the result */
 } BlocksTile;
 
@@ -94,14 +93,12 @@ BLOCKS_INLINE Ints blocks_quad(const int8_t *from) {
   return splat_int(quad);
 }
 
-/* Asks for the part that comes `ahead` blocks after `part`, which may lie in the next panel. */
-BLOCKS_INLINE void blocks_look_ahead(const WeightFormat format, const BlocksTile *t, int64_t block, const char *part) {
-  int64_t distance = t->ahead * blocks_parts(format) * blocks_part_bytes(format);
-  if (block + t->ahead >= t->blocks) distance += t->group_bytes;
-  for (int group = 0; group < 2; group++)
+/* Asks for the part of the next panel in the place of `part`. */
+BLOCKS_INLINE void blocks_look_ahead(const WeightFormat format, const BlocksTile *t, const char *part) {
+  for (int group = 2; group < 4; group++)
 #pragma GCC unroll 4
     for (int line = 0; line < blocks_part_bytes(format); line += 64)
-      __builtin_prefetch(part + group * t->group_bytes + distance + line, 0, 2);
+      __builtin_prefetch(part + group * t->group_bytes + line, 0, 2);
 }
 
 /* sums[r][v] += the block's products times its scales. */
@@ -128,11 +125,11 @@ BLOCKS_INLINE void blocks_add_int4(const int rows, const BlocksTile *t, int64_t 
 #pragma GCC unroll 12
   for (int r = 0; r < rows; r++) {
     Floats scale = splat(t->scale[r * t->blocks_stride + block]);
-    Floats sum = __builtin_convertvector(splat_int(t->sum[r * t->blocks_stride + block]), Floats);
+    Floats offset = splat(t->offset[r * t->blocks_stride + block]);
 #pragma GCC unroll 8
     for (int v = 0; v < BLOCKS_VECTORS; v++) {
-      Floats dot = multiply_add(__builtin_convertvector(dots[r][v], Floats), scales[v], minimums[v] * sum);
-      sums[r][v] = multiply_add(dot, scale, sums[r][v]);
+      Floats dot = __builtin_convertvector(dots[r][v], Floats) * scale;
+      sums[r][v] = multiply_add(minimums[v], offset, multiply_add(dot, scales[v], sums[r][v]));
     }
   }
 }
@@ -162,13 +159,13 @@ BLOCKS_INLINE void blocks_tile(const int rows, const WeightFormat format, const 
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
       int is_biased = format == WEIGHTS_INT8 && BLOCKS_BIAS != 0;
-      Ints start = splat_int(is_biased ? -128 * t->sum[r * t->blocks_stride + block] : 0);
+      Ints start = splat_int(is_biased ? t->start[r * t->blocks_stride + block] : 0);
 #pragma GCC unroll 8
       for (int v = 0; v < BLOCKS_VECTORS; v++) dots[r][v] = start;
     }
 #pragma GCC unroll 1
     for (int i = 0; i < blocks_parts(format); i++, part += blocks_part_bytes(format)) {
-      if (looks) blocks_look_ahead(format, t, block, part);
+      if (looks) blocks_look_ahead(format, t, part);
 #pragma GCC unroll 4
       for (int quad = 0; quad < 4; quad++) {
         Ints weights[BLOCKS_VECTORS];
@@ -262,12 +259,12 @@ static void blocks_panel(const BlockProduct *p, const BlockWeights *w, int64_t p
   Floats sums[BLOCKS_TILE][BLOCKS_VECTORS];
   t.sums = sums;
   t.turns = (stop - row + BLOCKS_TILE - 1) / BLOCKS_TILE;
-  t.ahead = t.blocks;
   for (t.turn = 0; t.turn < t.turns; t.turn++) {
     int64_t rows = (stop - row) / (t.turns - t.turn);
-    t.q = p->q + row * t.q_stride;
-    t.scale = p->scale + row * t.blocks_stride;
-    t.sum = p->sum + row * t.blocks_stride;
+    t.q = p->x.q + row * t.q_stride;
+    t.scale = p->x.scale + row * t.blocks_stride;
+    if (p->format == WEIGHTS_INT8) t.start = p->x.start + row * t.blocks_stride;
+    else t.offset = p->x.offset + row * t.blocks_stride;
     if (p->format == WEIGHTS_INT8) blocks_tile_int8(rows, &t);
     else blocks_tile_int4(rows, &t);
     for (int64_t r = 0; r < rows; r++, row++) blocks_write(w, row, panel * BLOCKS_PANEL, sums[r]);

@@ -253,10 +253,9 @@ static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WE
 /* Room for `rows` rows of `width` in blocks of `block`. */
 static BlockRows scratch_blocks(int64_t rows, int64_t width, int64_t block) {
   int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
-  char *memory = scratch(BLOCKS_SLOT, rows * padded + blocks * (sizeof(float) + sizeof(int32_t)));
-  int8_t *q = (int8_t *)memory;
-  float *scale = (float *)(memory + rows * padded);
-  return (BlockRows){block, q, scale, (int32_t *)(scale + blocks)};
+  int8_t *q = scratch(BLOCKS_SLOT, rows * padded + 2 * blocks * sizeof(float));
+  float *scale = (float *)(q + rows * padded), *offset = scale + blocks;
+  return (BlockRows){block, q, scale, (int32_t *)offset, offset}; /* a format needs either of the last two */
 }
 
 /* x in blocks; with a companion first normalised with that as its gain, or, when it is gated, silu(x) * companion. */
@@ -311,11 +310,8 @@ static void compute_block_linear(Call *call, WeightFormat format, int count) {
   product.weights[0].addend = addend.data;
   for (int i = 0; i < count && !call->status; i++) product.weights[i].y = output_of_width(call, i, &x, outs[i]);
   if (call->status || product.rows == 0) return;
-  BlockRows blocks = scratch_blocks(product.rows, in, format == WEIGHTS_INT8 ? 64 : 32);
-  make_blocks(call, &x, &companion, is_gated, blocks);
-  product.q = blocks.q;
-  product.scale = blocks.scale;
-  product.sum = blocks.sum;
+  product.x = scratch_blocks(product.rows, in, format == WEIGHTS_INT8 ? 64 : 32);
+  make_blocks(call, &x, &companion, is_gated, product.x);
   active_kernels()->block_product(&product, &call->parallel);
 }
 static void compute_int8_block_linear(Call *call) { compute_block_linear(call, WEIGHTS_INT8, 1); }

@@ -6,9 +6,9 @@
 
 #define LONGEST_BLOCK 64
 
-/* One whole block. When its scale is 0 or NaN, its bytes are 0. */
-static inline __attribute__((always_inline)) void quantize_block(const int block, const float *x, int8_t *q,
-                                                                 float *scale, int32_t *sum) {
+/* One whole block; returns the sum of its bytes. When its scale is 0 or NaN, they are 0. */
+static inline __attribute__((always_inline)) int32_t quantize_block(const int block, const float *x, int8_t *q,
+                                                                    float *scale) {
   Floats values[LONGEST_BLOCK / LANES];
   Ints seen = {}, total = {};
   for (int i = 0; i < block / LANES; i++) {
@@ -16,10 +16,9 @@ static inline __attribute__((always_inline)) void quantize_block(const int block
     seen = quantize_see(seen, values[i]);
   }
   *scale = quantize_scale(seen);
-  *sum = 0;
   if (!(*scale > 0)) {
     memset(q, 0, block);
-    return;
+    return 0;
   }
   Floats inverse = splat(1.0f / *scale);
   for (int i = 0; i < block / LANES; i++) {
@@ -28,25 +27,28 @@ static inline __attribute__((always_inline)) void quantize_block(const int block
     memcpy(q + i * LANES, &bytes, LANES);
     total += rounded;
   }
-  *sum = sum_ints(total);
+  return sum_ints(total);
 }
 
+/* Writes row `row` of `to`, whose blocks are of `block`, from x[width]. */
 static inline __attribute__((always_inline)) void quantize_blocks_of(const int block, const float *x, int64_t width,
-                                                                     int8_t *q, float *scale, int32_t *sum) {
-  int64_t at = 0;
-  for (; at + block <= width; at += block) quantize_block(block, x + at, q + at, scale++, sum++);
-  for (; at < round_up(width, DEPTH_STEP); at += block) {
+                                                                     const BlockRows *to, int64_t row) {
+  int64_t padded = round_up(width, DEPTH_STEP), place = row * (padded / block);
+  int8_t *q = to->q + row * padded;
+  for (int64_t at = 0; at < padded; at += block, place++) {
     float rest[LONGEST_BLOCK] = {0};
-    if (at < width) memcpy(rest, x + at, (width - at) * sizeof(float));
-    quantize_block(block, rest, q + at, scale++, sum++);
+    const float *from = rest;
+    if (at + block <= width) from = x + at;
+    else if (at < width) memcpy(rest, x + at, (width - at) * sizeof(float));
+    int32_t sum = quantize_block(block, from, q + at, to->scale + place);
+    if (block == 64) to->start[place] = -128 * sum;
+    else to->offset[place] = to->scale[place] * (float)sum;
   }
 }
 
-/* Writes row `row` of `to` from x[width]. */
 static inline void quantize_row_in_blocks(const float *x, int64_t width, const BlockRows *to, int64_t row) {
-  int64_t padded = round_up(width, DEPTH_STEP), first = row * (padded / to->block);
-  if (to->block == 64) quantize_blocks_of(64, x, width, to->q + row * padded, to->scale + first, to->sum + first);
-  else quantize_blocks_of(32, x, width, to->q + row * padded, to->scale + first, to->sum + first);
+  if (to->block == 64) quantize_blocks_of(64, x, width, to, row);
+  else quantize_blocks_of(32, x, width, to, row);
 }
 
 #endif

@@ -112,9 +112,14 @@ static inline int quantised_as_defined(const Kernels *kernels, int64_t rows, int
 /* Room for rows of `width` in blocks, exactly as much as they take. */
 static inline BlockRows exact_blocks(int64_t rows, int64_t width, int64_t block) {
   int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
-  return (BlockRows){block, exact(rows * padded), exact(blocks * sizeof(float)), exact(blocks * sizeof(int32_t))};
+  BlockRows to = {.block = block, .q = exact(rows * padded), .scale = exact(blocks * sizeof(float))};
+  if (block == 64) to.start = exact(blocks * sizeof(int32_t));
+  else to.offset = exact(blocks * sizeof(float));
+  return to;
 }
-static inline void free_blocks(BlockRows blocks) { free(blocks.q), free(blocks.scale), free(blocks.sum); }
+static inline void free_blocks(BlockRows blocks) {
+  free(blocks.q), free(blocks.scale), free(blocks.start), free(blocks.offset);
+}
 
 /* Whether `got` is what quantize_blocks makes of the values, to the bit. */
 static inline int blocks_as_separate(const Kernels *kernels, int64_t rows, int64_t width, const float *values,
@@ -124,7 +129,8 @@ static inline int blocks_as_separate(const Kernels *kernels, int64_t rows, int64
   kernels->quantize_blocks(&separate, &SERIAL);
   int wrong = memcmp(got.q, separate.to.q, rows * padded) != 0;
   wrong += memcmp(got.scale, separate.to.scale, blocks * sizeof(float)) != 0;
-  wrong += memcmp(got.sum, separate.to.sum, blocks * sizeof(int32_t)) != 0;
+  if (got.block == 64) wrong += memcmp(got.start, separate.to.start, blocks * sizeof(int32_t)) != 0;
+  else wrong += memcmp(got.offset, separate.to.offset, blocks * sizeof(float)) != 0;
   free_blocks(separate.to);
   return wrong == 0;
 }

@@ -29,14 +29,16 @@ static BlockRows random_rows(int64_t rows, int64_t in, int64_t block) {
   int64_t padded = round_up(in, DEPTH_STEP), blocks = padded / block;
   for (int64_t b = 0; b < rows * blocks; b++) {
     to.scale[b] = random_float(1e-2f);
-    to.sum[b] = 0;
+    int32_t sum = 0;
     int is_extreme = random_bits() % 5 == 0;
     for (int64_t i = 0; i < block; i++) {
       int inside = b % blocks * block + i < in;
       int8_t value = is_extreme ? (random_bits() % 8 ? 127 : -127) : (int8_t)random_between(-127, 127);
       to.q[b * block + i] = inside ? value : 0;
-      to.sum[b] += to.q[b * block + i];
+      sum += to.q[b * block + i];
     }
+    if (block == 64) to.start[b] = -128 * sum;
+    else to.offset[b] = to.scale[b] * (float)sum;
   }
   return to;
 }
@@ -63,8 +65,7 @@ static void add_int4_weight(Example *e, int i, int64_t out) {
 
 static Example example(WeightFormat format, int64_t rows, int64_t in, int count, const int64_t *outs, int with_addend) {
   Example e = {.product = {.format = format, .rows = rows, .in = in, .count = count}};
-  e.rows = random_rows(rows, in, block_of(format));
-  e.product.q = e.rows.q, e.product.scale = e.rows.scale, e.product.sum = e.rows.sum;
+  e.product.x = e.rows = random_rows(rows, in, block_of(format));
   for (int i = 0; i < count; i++) {
     if (format == WEIGHTS_INT8) add_int8_weight(&e, i, outs[i]);
     else add_int4_weight(&e, i, outs[i]);
@@ -101,16 +102,24 @@ static double expected_at(const Example *e, int i, int64_t r, int64_t o) {
   return total;
 }
 
+static BlockRows row_of(BlockRows rows, int64_t row, int64_t padded) {
+  int64_t place = row * (padded / rows.block);
+  rows.q += row * padded;
+  rows.scale += place;
+  if (rows.block == 64) rows.start += place;
+  else rows.offset += place;
+  return rows;
+}
+
 /* Each row computed alone, with one weight after the other, is the same to the bit. */
 static void check_alone(const Kernels *kernels, const Example *e) {
   const BlockProduct *p = &e->product;
-  int64_t padded = round_up(p->in, DEPTH_STEP), blocks = padded / block_of(p->format), wrong = 0;
+  int64_t padded = round_up(p->in, DEPTH_STEP), wrong = 0;
   for (int i = 0; i < p->count; i++)
     for (int64_t r = 0; r < p->rows; r += p->rows > 40 ? 29 : 1) {
       int64_t out = p->weights[i].out;
       float *y = exact(out * sizeof(float));
-      BlockProduct alone = {p->format, 1, p->in, p->q + r * padded, p->scale + r * blocks, p->sum + r * blocks, 1,
-                            {p->weights[i]}};
+      BlockProduct alone = {p->format, 1, p->in, row_of(p->x, r, padded), 1, {p->weights[i]}};
       alone.weights[0].y = y;
       if (alone.weights[0].addend != NULL) alone.weights[0].addend += r * out;
       kernels->block_product(&alone, &SERIAL);

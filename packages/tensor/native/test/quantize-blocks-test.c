@@ -1,4 +1,4 @@
-/* Quantisation in blocks against plain loops: bytes, scales, sums, padding, and blocks that are zero, tiny or not finite. */
+/* Quantisation in blocks against plain loops: bytes, scales, what their sums give, padding, and blocks that are zero, tiny or not finite. */
 #include <float.h>
 #include "check.h"
 
@@ -12,15 +12,18 @@ static float scale_of(const float *x, int64_t count) {
 }
 
 /* Bytes may differ by one only where the value lies halfway between two, up to rounding. */
-static int block_is_right(const float *x, int64_t count, int64_t block, const int8_t *q, float scale, int32_t sum) {
+static int block_is_right(const float *x, int64_t count, BlockRows to, const int8_t *q, int64_t place) {
+  float scale = to.scale[place];
+  int32_t sum = 0;
   float expected = scale_of(x, count);
   int wrong = isnan(expected) ? !isnan(scale) : !(fabsf(scale - expected) <= 1e-6f * expected);
-  for (int64_t i = 0; i < block; i++) {
+  for (int64_t i = 0; i < to.block; i++) {
     double exactly = i < count && expected > 0 ? x[i] / (double)expected : 0;
     wrong += fabs(q[i] - exactly) > 0.5 + 1e-4 || q[i] < -127;
-    sum -= q[i];
+    sum += q[i];
   }
-  return wrong == 0 && sum == 0;
+  if (to.block == 64) return wrong == 0 && to.start[place] == -128 * sum;
+  return wrong == 0 && (isnan(expected) ? isnan(to.offset[place]) : to.offset[place] == scale * (float)sum);
 }
 
 static void check_rows(const Kernels *kernels, const char *what, int64_t rows, int64_t width, int64_t block,
@@ -32,8 +35,8 @@ static void check_rows(const Kernels *kernels, const char *what, int64_t rows, i
     for (int64_t b = 0; b < blocks; b++) {
       int64_t first = b * block, count = width - first < block ? width - first : block;
       if (count < 0) count = 0;
-      wrong += !block_is_right(count == 0 ? x : x + r * width + first, count, block, p.to.q + r * padded + first,
-                               p.to.scale[r * blocks + b], p.to.sum[r * blocks + b]);
+      wrong += !block_is_right(count == 0 ? x : x + r * width + first, count, p.to, p.to.q + r * padded + first,
+                               r * blocks + b);
     }
   CHECK(wrong == 0, "%s %s rows %ld width %ld: %ld blocks of %ld wrong", kernels->path, what, (long)rows, (long)width,
         (long)wrong, (long)block);
