@@ -2,6 +2,7 @@
 import type { FinishReason } from "../generate/stopping.ts";
 import { cancelled, throwIfCancelled } from "./cancelled.ts";
 import { type GeneratedToken, Generation, type GenerationParts } from "./generation.ts";
+import { onAbort } from "./on-abort.ts";
 import type { Sequence, WorkSink } from "./sequence.ts";
 import { TokenStream } from "./token-stream.ts";
 
@@ -23,7 +24,7 @@ export function streamGeneration(
   hooks: GenerationHooks,
 ): TokenStream<GeneratedToken, FinishReason> {
   let sequence: Sequence | undefined;
-  const onAbort = () => stream.abort(cancelled(signal!));
+  let stopListening: (() => void) | undefined;
   const output = {
     push(token: GeneratedToken) {
       hooks.onToken();
@@ -37,11 +38,11 @@ export function streamGeneration(
       throwIfCancelled(signal);
       sequence = sink.add(new Generation({ ...hooks.prepare(), output }));
       hooks.onBegin();
-      signal?.addEventListener("abort", onAbort);
+      stopListening = signal && onAbort(signal, () => stream.abort(cancelled(signal)));
     },
     onEnd() {
       if (sequence === undefined) return;
-      signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
       sink.remove(sequence);
       hooks.onEnd();
     },
