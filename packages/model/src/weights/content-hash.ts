@@ -1,5 +1,5 @@
 // What identifies the contents of files, so that what is made of them can be kept. Hashes each file once.
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, realpath, rename, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -29,7 +29,8 @@ async function fileHash(given: string, folder: string): Promise<string> {
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
   const digest = hash.digest("hex");
   await mkdir(folder, { recursive: true });
-  await writeFile(`${note}.${process.pid}.partial`, digest);
-  await rename(`${note}.${process.pid}.partial`, note);
+  const partial = `${note}.${randomUUID()}.partial`;
+  await writeFile(partial, digest);
+  await rename(partial, note);
   return digest;
 }

@@ -1,5 +1,4 @@
 // A checkpoint's weights with what they are converted to for a precision, kept in a file from one load to the next.
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +15,9 @@ import {
 /** Rises when the same weights are converted to other bytes than before. */
 const VERSION = 1;
 
+/** Files that this process is writing: two models of one checkpoint make the same. */
+const underWay = new Set<string>();
+
 /** Where converted weights are kept: `FLACUNA_CACHE`, or `~/.cache/flacuna`, and there `weights`. */
 const cacheFolder = (): string =>
   join(process.env.FLACUNA_CACHE || join(homedir(), ".cache/flacuna"), "weights");
@@ -23,7 +25,7 @@ const cacheFolder = (): string =>
 /** A source of weights that keeps what they are converted to. */
 export interface ConvertedWeights {
   readonly weights: WeightSource;
-  /** Writes what has been converted and is not kept yet; a cache that cannot be written is none. */
+  /** Writes what has been converted, unless it is kept already; rejects when that cannot be. */
   save(): Promise<void>;
 }
 
@@ -40,7 +42,7 @@ export async function convertedWeights(
   const folder = cacheFolder();
   const files = new Set(paths.flatMap((path) => weights.get(path)?.file.path ?? []));
   const hash = await contentHash([...files], folder).catch(() => undefined);
-  if (hash === undefined) return { weights, save: async () => undefined };
+  if (hash === undefined) return { weights: withParts(weights), save: async () => undefined };
   const path = join(folder, `${hash}.${form}.v${VERSION}.safetensors`);
   const kept = await readSafetensors(path).catch(() => undefined);
   const converted = withParts(weights);
@@ -62,9 +64,14 @@ export async function convertedWeights(
         }),
       );
       made.clear();
-      if (tensors.length === 0 || existsSync(path)) return;
-      await mkdir(folder, { recursive: true });
-      await writeSafetensors(path, tensors);
+      if (tensors.length === 0 || kept !== undefined || underWay.has(path)) return;
+      underWay.add(path);
+      try {
+        await mkdir(folder, { recursive: true });
+        await writeSafetensors(path, tensors);
+      } finally {
+        underWay.delete(path);
+      }
     },
   };
 }
