@@ -16,7 +16,7 @@ const TRIAL_SHARE = 4;
 const LEAST_NEW_TOKENS = 16;
 
 const BATCHES: Readonly<Record<Workload["kind"], readonly number[]>> = {
-  prefill: [256, 512, 2048],
+  prefill: [512, 256, 2048],
   decode: [512],
   throughput: [512, 2048],
 };

@@ -34,7 +34,7 @@ export function transformersSettings(model: string, threads: number): Setting[] 
 export function llamaScorerSettings(gguf: string, threads: number): Setting[] {
   const choices = [true, false].flatMap((flashAttention) =>
     [512, 2048].flatMap((batchSize) =>
-      [1, 8, 32].map((sequences) => ({ flashAttention, batchSize, sequences })),
+      [8, 32, 1].map((sequences) => ({ flashAttention, batchSize, sequences })),
     ),
   );
   return choices.map((choice) => {
