@@ -1,20 +1,22 @@
-/* Causal grouped-query attention of new tokens over keys and values in pages. Each query meets the positions of its sequence
-   block by block; what the blocks give is merged in their order. Blocks begin at fixed positions and every sum has a fixed
-   order, so that a token gets the same bits in any company. On the path of matrix tiles the AVX-512 functions do it. */
+/* Causal grouped-query attention of new tokens over keys and values in pages. Each query meets the positions of its
+   sequence block by block; what the blocks give is merged in their order. Blocks begin at fixed positions and every sum has
+   a fixed order, so that a token gets the same bits in any company. There is nothing of its own for matrix tiles. */
 #include "attention-pages.h"
 
 /* Most rows (a token's query heads of one key head each) that a task takes together. */
-#define PAGE_ROWS 96
+#define PAGE_ROWS 192
 /* So many rows or fewer read the pages as they are: to widen a block first would cost more. */
 #define PAGE_FEW_ROWS (2 * STRIP_ROWS)
-/* Positions whose values are mixed into all rows before the next: they stay in the nearest cache. */
-#define PAGE_MIX 64
+/* Rows whose scores stay in the nearest cache while they become shares and mix. */
+#define PAGE_TOGETHER (4 * STRIP_ROWS)
+/* Positions whose keys, or values, meet all these rows before the next. */
+#define PAGE_PANEL 64
 /* Tokens that one task rotates and writes. */
 #define PAGE_PREPARE 32
 /* Tasks worth having: blocks of few rows are handed out in so many parts. */
 #define PAGE_TASKS 16
 /* Products below which threads take longer to wake than to help. */
-#define PAGE_SMALL 1000000
+#define PAGE_SMALL 500000
 /* The list of a call's parts, which is made when its other working memory is in use. */
 #define PAGE_PARTS_SLOT (SCRATCH_SLOTS - 3)
 
@@ -32,7 +34,8 @@ typedef struct {
   const int32_t *pages;
 } PageQueries;
 
-/* Blocks from ... to - 1 for one group of queries and key head. The whole of them, or a part, whose totals are merged later. */
+/* Blocks from ... to - 1 for one group of queries and key head: all that it sees, or a part, whose totals are merged
+   later. */
 typedef struct {
   const PageQueries *queries;
   int64_t head, from, to;
@@ -59,11 +62,6 @@ static int64_t page_blocks(const PageQueries *q) { return (q->position + q->coun
 /* The first row that sees something of a block. */
 static int64_t page_first_row(const PageCall *call, const PageQueries *q, int64_t block) {
   return attention_max(block * PAGE_BLOCK - q->position, 0) * call->group;
-}
-
-/* How many positions a row sees of a block that begins at `begin`. */
-static int64_t page_seen(const PageCall *call, const PageQueries *q, int64_t row, int64_t begin) {
-  return attention_min(q->position + row / call->group + 1 - begin, PAGE_BLOCK);
 }
 
 /* ---- rotation, and new keys and values ------------------------------------------------------------------ */
@@ -111,35 +109,46 @@ static void page_prepare(void *argument, size_t index) {
 
 /* ---- one block ------------------------------------------------------------------------------------------ */
 
-/* The first `keys` keys and values of a block where they lie; what follows them may be read and means nothing. */
-static PageBlock page_block(const PagedAttention *p, const PageQueries *q, int64_t head, int64_t block, int64_t keys) {
+/* Where the key and value of a position lie. */
+static void page_place(const PagedAttention *p, const PageQueries *q, int64_t head, int64_t position, const void **key,
+                       const void **value) {
   const int64_t size = p->head_size, width = p->is_half ? sizeof(uint16_t) : sizeof(float);
-  PageBlock found = {.size = size, .key_step = p->page_size, .is_half = p->is_half};
-  for (int64_t unit = 0; unit < PAGE_UNITS; unit++) {
-    const int64_t there = attention_min(unit, (keys - 1) / PAGE_UNIT), position = block * PAGE_BLOCK + there * PAGE_UNIT;
-    const int64_t page = q->pages[position / p->page_size], slot = position % p->page_size;
-    const int64_t at = (page * p->key_value_heads + head) * size * p->page_size;
-    found.keys[unit] = (const char *)p->keys + (at + slot) * width;
-    found.values[unit] = (const char *)p->values + (at + slot * size) * width;
+  const int64_t page = q->pages[position / p->page_size], slot = position % p->page_size;
+  const int64_t at = (page * p->key_value_heads + head) * size * p->page_size;
+  *key = (const char *)p->keys + (at + slot) * width;
+  *value = (const char *)p->values + (at + slot * size) * width;
+}
+
+/* A block where it lies. What follows its last position may be read and means nothing. */
+static PageBlock page_block(const PagedAttention *p, const PageQueries *q, int64_t head, int64_t block) {
+  const int64_t last = q->position + q->count - 1, begin = block * PAGE_BLOCK, unit_values = PAGE_UNIT * p->head_size;
+  PageBlock found = {.size = p->head_size, .key_step = p->page_size, .is_half = p->is_half};
+  for (int64_t unit = 0; unit < PAGE_UNITS + PAGE_AHEAD; unit++)
+    page_place(p, q, head, attention_min(begin + unit * PAGE_UNIT, last / PAGE_UNIT * PAGE_UNIT), found.keys + unit,
+               found.values + unit);
+  for (int64_t unit = 0; unit < PAGE_AHEAD; unit++) { /* keys of two units lie in one stretch, dimension by dimension */
+    const uint16_t *next = found.keys[PAGE_UNITS + unit / 2 * 2];
+    found.values[PAGE_UNITS + unit] = next + unit % 2 * unit_values;
   }
+  for (int64_t unit = 0; unit < PAGE_AHEAD; unit++) found.keys[PAGE_UNITS + unit] = found.values[unit];
   return found;
 }
 
-/* The same in float32 and in `memory`: panels of PAGE_MIX keys [PAGE_BLOCK / PAGE_MIX][D][PAGE_MIX], values as they were. */
+/* The same in float32 and in `memory`: keys in panels [PAGE_BLOCK / PAGE_PANEL][D][PAGE_PANEL], values as they were. */
 static PageBlock page_widen(const PageBlock *from, int64_t keys, float *memory) {
-  const int64_t size = from->size, units = (keys + PAGE_UNIT - 1) / PAGE_UNIT, in_panel = PAGE_MIX / PAGE_UNIT;
+  const int64_t size = from->size, units = (keys + PAGE_UNIT - 1) / PAGE_UNIT, in_panel = PAGE_PANEL / PAGE_UNIT;
   float *values = memory + PAGE_BLOCK * size;
-  PageBlock wide = {.size = size, .key_step = PAGE_MIX};
+  PageBlock wide = {.size = size, .key_step = PAGE_PANEL};
   for (int64_t unit = 0; unit < PAGE_UNITS; unit++) {
     const int64_t there = attention_min(unit, units - 1);
-    wide.keys[unit] = memory + there / in_panel * PAGE_MIX * size + there % in_panel * PAGE_UNIT;
+    wide.keys[unit] = memory + there / in_panel * PAGE_PANEL * size + there % in_panel * PAGE_UNIT;
     wide.values[unit] = values + there * PAGE_UNIT * size;
   }
   for (int64_t unit = 0; unit < units; unit++) {
     float *key = (float *)wide.keys[unit], *value = (float *)wide.values[unit];
     for (int64_t d = 0; d < size; d++)
       for (int64_t j = 0; j < PAGE_UNIT; j += LANES)
-        store(key + d * PAGE_MIX + j, load_page(from->keys[unit], d * from->key_step + j, from->is_half));
+        store(key + d * PAGE_PANEL + j, load_page(from->keys[unit], d * from->key_step + j, from->is_half));
     for (int64_t i = 0; i < PAGE_UNIT * size; i += LANES)
       store(value + i, load_page(from->values[unit], i, from->is_half));
   }
@@ -148,60 +157,67 @@ static PageBlock page_widen(const PageBlock *from, int64_t keys, float *memory) 
 
 /* Scores of the first `seen` keys become shares 2^(score - largest), whose sum goes to `sums`. Returns the largest. */
 static float page_shares(float *scores, int64_t seen, float *sums) {
-  attention_fill_edges(scores, (AttentionRange){0, seen}, -INFINITY);
-  Floats top = splat(-FLT_MAX), sum = {};
-  for (int64_t j = 0; j < seen; j += LANES) top = max_floats(top, load(scores + j));
-  const float largest = attention_max_lanes(top);
-  for (int64_t j = 0; j < seen; j += LANES) {
-    const Floats share = exp2_floats(load(scores + j) - splat(largest));
-    sum += share;
-    store(scores + j, share);
-  }
-  store(sums, sum);
+  enum { WIDE = 4 }; /* vectors that do not wait for each other */
+  Floats top[WIDE], sum[WIDE] = {};
+  for (int64_t j = seen; j % (WIDE * LANES) != 0; j++) scores[j] = -INFINITY;
+#pragma GCC unroll 4
+  for (int v = 0; v < WIDE; v++) top[v] = splat(-FLT_MAX);
+  for (int64_t j = 0; j < seen; j += WIDE * LANES)
+#pragma GCC unroll 4
+    for (int v = 0; v < WIDE; v++) top[v] = max_floats(top[v], load(scores + j + v * LANES));
+  const float largest = attention_max_lanes(max_floats(max_floats(top[0], top[1]), max_floats(top[2], top[3])));
+  for (int64_t j = 0; j < seen; j += WIDE * LANES)
+#pragma GCC unroll 4
+    for (int v = 0; v < WIDE; v++) {
+      const Floats share = page_share(load(scores + j + v * LANES) - splat(largest));
+      sum[v] += share;
+      store(scores + j + v * LANES, share);
+    }
+  store(sums, (sum[0] + sum[1]) + (sum[2] + sum[3]));
   return largest;
 }
 
-/* What a task works in, for `rows` rows. */
+/* What a task works in. */
 typedef struct {
-  float *scores; /* [rows][PAGE_BLOCK] */
+  float *scores; /* [PAGE_TOGETHER][PAGE_BLOCK], then shares */
   float *wide;   /* two times [PAGE_BLOCK][D] */
   PageTotals block, total;
 } PageWork;
 
 static PageWork page_work(const PagedAttention *p, int64_t rows) {
-  const int64_t totals = round_up(page_total_floats(p, rows), LANES), wide = 2 * PAGE_BLOCK * p->head_size;
-  float *memory = scratch(ATTENTION_TASK_SLOT, (rows * PAGE_BLOCK + wide + 2 * totals) * sizeof(float));
-  PageWork work = {.scores = memory, .wide = memory + rows * PAGE_BLOCK};
+  const int64_t scores = PAGE_TOGETHER * PAGE_BLOCK, wide = 2 * PAGE_BLOCK * p->head_size;
+  const int64_t totals = round_up(page_total_floats(p, rows), LANES);
+  float *memory = scratch(ATTENTION_TASK_SLOT, (scores + wide + 2 * totals) * sizeof(float));
+  PageWork work = {.scores = memory, .wide = memory + scores};
   work.block = page_totals_in(work.wide + wide, p, rows);
   work.total = page_totals_in(work.wide + wide + totals, p, rows);
   return work;
 }
 
-/* Scores of the rows from `first` on, of strips of them against panels of keys as far as they see. */
-static void page_score_rows(const PageCall *call, const PageQueries *q, int64_t head, const PageBlock *block,
-                            int64_t begin, int64_t first, float *scores) {
-  const int64_t rows = q->count * call->group;
-  const float *rotated = call->rotated + (head * call->p->tokens + q->token) * call->group * block->size;
-  for (int64_t key = 0; key < page_seen(call, q, rows - 1, begin); key += STRIP_COLUMNS)
-    for (int64_t row = first; row < rows; row += STRIP_ROWS) {
+/* Scores of `rows` rows: strips of them against panels of keys, as far as they see. */
+static void page_score_rows(const PageBlock *block, const float *rotated, const int64_t *seen, int64_t rows,
+                            float *scores) {
+  for (int64_t key = 0; key < seen[rows - 1]; key += STRIP_COLUMNS)
+    for (int64_t row = 0; row < rows; row += STRIP_ROWS) {
       const int64_t count = attention_min(rows - row, STRIP_ROWS);
-      if (key < page_seen(call, q, row + count - 1, begin))
+      if (key < seen[row + count - 1])
         page_scores(block, key, rotated + row * block->size, scores + row * PAGE_BLOCK, count);
     }
 }
 
 /* What their shares mix of the values. A strip's rows go together as far as the first sees, and on alone. */
-static void page_mix_rows(const PageCall *call, const PageQueries *q, const PageBlock *block, int64_t begin,
-                          int64_t first, const float *shares, float *mixed) {
-  const int64_t rows = q->count * call->group, size = block->size;
-  for (int64_t key = 0; key < page_seen(call, q, rows - 1, begin); key += PAGE_MIX)
-    for (int64_t row = first; row < rows; row += STRIP_ROWS) {
-      const int64_t last = attention_min(row + STRIP_ROWS, rows), end = key + PAGE_MIX;
-      const int64_t common = attention_min(page_seen(call, q, row, begin), end), next = attention_max(common, key);
-      if (key < common) page_mix(block, key, common, shares + row * PAGE_BLOCK, mixed + row * size, last - row);
-      for (int64_t each = row; each < last; each++) {
-        const int64_t seen = attention_min(page_seen(call, q, each, begin), end);
-        if (next < seen) page_mix(block, next, seen, shares + each * PAGE_BLOCK, mixed + each * size, 1);
+static void page_mix_rows(const PageBlock *block, const float *shares, const int64_t *seen, int64_t rows, float *mixed) {
+  const int64_t size = block->size;
+  memset(mixed, 0, rows * size * sizeof(float));
+  for (int64_t key = 0; key < seen[rows - 1]; key += PAGE_PANEL)
+    for (int64_t row = 0; row < rows; row += STRIP_ROWS) {
+      const int64_t count = attention_min(rows - row, STRIP_ROWS), limit = key + PAGE_PANEL;
+      const int64_t common = attention_min(seen[row], limit), next = attention_max(common, key);
+      if (key < common) page_mix(block, key, common, shares + row * PAGE_BLOCK, mixed + row * size, count);
+      if (next >= attention_min(seen[row + count - 1], limit)) continue;
+      for (int64_t each = row; each < row + count; each++) {
+        const int64_t last = attention_min(seen[each], limit);
+        if (next < last) page_mix(block, next, last, shares + each * PAGE_BLOCK, mixed + each * size, 1);
       }
     }
 }
@@ -210,16 +226,22 @@ static void page_mix_rows(const PageCall *call, const PageQueries *q, const Page
 static void page_attend(const PageCall *call, const PageQueries *q, int64_t head, int64_t index, const PageWork *work,
                         PageTotals totals) {
   const PagedAttention *p = call->p;
-  const int64_t size = p->head_size, rows = q->count * call->group, begin = index * PAGE_BLOCK;
-  const int64_t first = page_first_row(call, q, index), keys = page_seen(call, q, rows - 1, begin);
-  PageBlock block = page_block(p, q, head, index, keys);
+  const int64_t size = p->head_size, begin = index * PAGE_BLOCK, end = q->count * call->group;
+  const int64_t keys = attention_min(q->position + q->count - begin, PAGE_BLOCK);
+  const float *rotated = call->rotated + (head * p->tokens + q->token) * call->group * size;
+  PageBlock block = page_block(p, q, head, index);
   if (!page_is_few(call, q)) block = page_widen(&block, keys, work->wide);
-  page_score_rows(call, q, head, &block, begin, first, work->scores);
-  for (int64_t row = first; row < rows; row++)
-    totals.largest[row] =
-        page_shares(work->scores + row * PAGE_BLOCK, page_seen(call, q, row, begin), totals.sums + row * LANES);
-  memset(totals.mixed + first * size, 0, (rows - first) * size * sizeof(float));
-  page_mix_rows(call, q, &block, begin, first, work->scores, totals.mixed);
+  for (int64_t first = page_first_row(call, q, index), rows; first < end; first += rows) {
+    int64_t seen[PAGE_TOGETHER];
+    rows = attention_min(end - first, PAGE_TOGETHER);
+    for (int64_t row = 0; row < rows; row++)
+      seen[row] = attention_min(q->position + (first + row) / call->group + 1 - begin, PAGE_BLOCK);
+    page_score_rows(&block, rotated + first * size, seen, rows, work->scores);
+    for (int64_t row = 0; row < rows; row++)
+      totals.largest[first + row] =
+          page_shares(work->scores + row * PAGE_BLOCK, seen[row], totals.sums + (first + row) * LANES);
+    page_mix_rows(&block, work->scores, seen, rows, totals.mixed + first * size);
+  }
 }
 
 /* ---- merging -------------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
-/* Products of rows with one block of keys or values, which lie in pages of float16 or float32. A sum runs over dimensions or
-   positions in their order, one fused addition at a time, whatever rows are beside it and wherever it is interrupted: the
-   bits of a row do not depend on how it is computed. */
+/* Products of rows with one block of keys or values, which lie in pages of float16 or float32. A sum runs over dimensions
+   or positions in their order, one at a time, whatever rows are beside it and wherever it is interrupted: the bits of a row
+   do not depend on how it is computed. */
 #ifndef FLACUNA_ATTENTION_PAGES_H
 #define FLACUNA_ATTENTION_PAGES_H
 #include "attention-product.h"
@@ -11,17 +11,34 @@
 /* Positions that lie side by side, whatever the size of pages. */
 #define PAGE_UNIT 16
 #define PAGE_UNITS (PAGE_BLOCK / PAGE_UNIT)
+/* Units that are fetched from memory before their turn. Pages lie anywhere, so the processor does not foresee them. */
+#define PAGE_AHEAD 4
 
-/* The keys and values of one block and head, by units; all units point somewhere that can be read. */
+/* The keys and values of one block and head, by units; all units point somewhere that can be read. After them comes what is
+   read next: after the keys the first values, after the values the first keys of the next block. */
 typedef struct {
-  const void *keys[PAGE_UNITS];   /* dimension d at d * key_step */
-  const void *values[PAGE_UNITS]; /* position i at i * size */
+  const void *keys[PAGE_UNITS + PAGE_AHEAD];   /* dimension d at d * key_step */
+  const void *values[PAGE_UNITS + PAGE_AHEAD]; /* position i at i * size */
   int64_t size, key_step;
   int is_half;
 } PageBlock;
 
 static inline __attribute__((always_inline)) Floats load_page(const void *from, int64_t at, const int is_half) {
   return is_half ? load_float16((const uint16_t *)from + at) : load((const float *)from + at);
+}
+
+/* 2^x for x <= 0, to about 2e-7 relative; never below 2^-126; NaN stays NaN. */
+static inline Floats page_share(Floats x) {
+  x = max_floats(splat(-126.0f), x);
+  const Floats magic = splat(12583039.0f); /* as in exp2_floats */
+  const Floats shifted = x + magic, part = x - (shifted - magic);
+  Floats p = splat(1.3264725e-3f);
+  p = p * part + splat(9.6715130e-3f);
+  p = p * part + splat(5.5507336e-2f);
+  p = p * part + splat(2.4022242e-1f);
+  p = p * part + splat(6.9314700e-1f);
+  p = p * part + splat(1.0f);
+  return p * (Floats)((Ints)shifted << 23);
 }
 
 /* Runs `body`, an always-inlined function whose last two arguments are constants, with 1 ... STRIP_ROWS rows. */
@@ -45,6 +62,7 @@ static inline __attribute__((always_inline)) Floats load_page(const void *from, 
 static inline __attribute__((always_inline)) void page_scores_of(const PageBlock *block, int64_t first, const float *rows,
                                                                  float *scores, const int count, const int is_half) {
   const int64_t size = block->size, step = block->key_step;
+  const void *const *ahead = block->keys + first / PAGE_UNIT + PAGE_AHEAD;
   const char *keys[STRIP_VECTORS];
 #pragma GCC unroll 4
   for (int v = 0; v < STRIP_VECTORS; v++) {
@@ -56,6 +74,10 @@ static inline __attribute__((always_inline)) void page_scores_of(const PageBlock
     Floats line[STRIP_VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < STRIP_VECTORS; v++) line[v] = load_page(keys[v], d * step, is_half);
+    if (is_half) { /* in a line of memory are two units of a dimension */
+      __builtin_prefetch((const uint16_t *)ahead[0] + d * step);
+      __builtin_prefetch((const uint16_t *)ahead[2] + d * step);
+    }
 #pragma GCC unroll 6
     for (int r = 0; r < count; r++) {
       const Floats element = splat(rows[r * size + d]);
@@ -86,13 +108,17 @@ static inline __attribute__((always_inline)) void page_mix_of(const PageBlock *b
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; v++) sums[r][v] = load(mixed + r * size + v * LANES);
   for (int64_t j = from; j < to;) {
-    const void *values = block->values[j / PAGE_UNIT];
+    const void *values = block->values[j / PAGE_UNIT], *ahead = block->values[j / PAGE_UNIT + PAGE_AHEAD];
     const int64_t end = attention_min(to, (j / PAGE_UNIT + 1) * PAGE_UNIT);
     for (; j < end; j++) {
       Floats line[STRIP_VECTORS];
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; v++)
         line[v] = load_page(values, j % PAGE_UNIT * size + column + v * LANES, is_half);
+      if (is_half)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; v += 32 / LANES)
+          __builtin_prefetch((const uint16_t *)ahead + j % PAGE_UNIT * size + column + v * LANES);
 #pragma GCC unroll 6
       for (int r = 0; r < count; r++) {
         const Floats share = splat(shares[r * PAGE_BLOCK + j]);
