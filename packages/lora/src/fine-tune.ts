@@ -104,7 +104,8 @@ export type FineTuneOptions = Pick<
  * What of a model is computed in bytes: all but two things. Rows of the output head's gradient have one large element,
  * beside which bytes lose the others. And errors of the values weigh most in the gradient; where query heads share them
  * they are few, and bfloat16 costs little. What `down_proj` reads is the most uneven: each block of a row gets its own
- * scale. See docs/decisions/2026-11-22-output-head-precision.md.
+ * scale. See docs/decisions/2026-11-22-output-head-precision.md
+ * and docs/decisions/2026-11-22-down-proj-in-blocks.md.
  */
 export const int8ByPath =
   ({ numAttentionHeads, numKeyValueHeads }: LlamaConfig): PrecisionByPath =>

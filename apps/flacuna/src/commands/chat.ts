@@ -5,12 +5,14 @@ import { type LanguageModel, loadLanguageModel, VICUNA_V1_1 } from "@flacuna/mod
 import type { Command } from "commander";
 import { modelPath } from "../model-path.ts";
 import { NANO_BASE_FOLDER } from "../paths.ts";
+import { type GenerationPrecision, precisionOption } from "./precision-option.ts";
 
 interface Flags {
   readonly model: string;
   readonly temperature: string;
   readonly maxTokens: string;
   readonly seed: string;
+  readonly precision: GenerationPrecision;
 }
 
 interface Turn {
@@ -27,8 +29,9 @@ export function addChat(program: Command, signal: AbortSignal): void {
     .option("--temperature <t>", "0 for the likeliest token each time", "0")
     .option("--max-tokens <n>", "longest answer", "200")
     .option("--seed <n>", "decides all draws", "0")
+    .addOption(precisionOption())
     .action(async (flags: Flags) => {
-      const model = await loadLanguageModel(await modelPath(flags.model));
+      const model = await loadLanguageModel(await modelPath(flags.model), { precision: flags.precision });
       await converse(model, flags, signal);
       await model.dispose();
     });

@@ -5,11 +5,13 @@ import { buildApp, listen } from "@flacuna/serve";
 import type { Command } from "commander";
 import { modelPath } from "../model-path.ts";
 import { toTextGenerator } from "../wiring.ts";
+import { type GenerationPrecision, precisionOption } from "./precision-option.ts";
 
 interface Flags {
   readonly model: readonly string[];
   readonly host: string;
   readonly port: string;
+  readonly precision: GenerationPrecision;
 }
 
 /** Adds the command. */
@@ -23,13 +25,15 @@ export function addServe(program: Command): void {
     )
     .option("--host <address>", "address to listen on", "127.0.0.1")
     .option("--port <n>", "port to listen on", "8000")
+    .addOption(precisionOption())
     .addHelpText("after", "\nKeys: set FLACUNA_API_KEYS to a comma-separated list to require one of them.")
     .action(async (flags: Flags) => {
       const models = new Map(
         await Promise.all(
           flags.model.map(async (each) => {
             const [name, folder] = each.includes("=") ? each.split("=", 2) : [basename(resolve(each)), each];
-            return [name!, await loadLanguageModel(await modelPath(folder!))] as const;
+            const model = await loadLanguageModel(await modelPath(folder!), { precision: flags.precision });
+            return [name!, model] as const;
           }),
         ),
       );
