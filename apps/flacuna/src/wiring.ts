@@ -1,7 +1,8 @@
 // Give each package the interface it asks for: the one place where they meet.
 import type { GenerateRequest, LanguageModel as ScoredModel } from "@flacuna/eval";
-import { createStopFilter, type LanguageModel, VICUNA_V1_1 } from "@flacuna/model";
+import { createStopFilter, type LanguageModel } from "@flacuna/model";
 import type { TextEvent, TextGenerator } from "@flacuna/serve";
+import { chatPrompt } from "./chat-prompt.ts";
 
 /** A language model as `@flacuna/eval` scores it: raw text in, text or log-probabilities out. */
 export function toScoredModel(name: string, model: LanguageModel): ScoredModel {
@@ -43,7 +44,7 @@ export function toScoredModel(name: string, model: LanguageModel): ScoredModel {
   };
 }
 
-/** Language models by name as `@flacuna/serve` serves them; chats are laid out as Vicuna v1.1. */
+/** Language models by name as `@flacuna/serve` serves them; chats are laid out as each checkpoint says. */
 export function toTextGenerator(models: ReadonlyMap<string, LanguageModel>): TextGenerator {
   const modelOf = (name: string): LanguageModel => models.get(name)!;
   return {
@@ -54,7 +55,7 @@ export function toTextGenerator(models: ReadonlyMap<string, LanguageModel>): Tex
       maxContextTokens: config.maxPositionEmbeddings,
     })),
     countTokens: ({ model, prompt }) => modelOf(model).tokenizer.encode(prompt).length,
-    formatChat: ({ messages }) => VICUNA_V1_1.formatGenerationPrompt(messages),
+    formatChat: ({ model, messages }) => chatPrompt(modelOf(model), messages),
     generate: ({ model, prompt, options, signal }) => generateText(modelOf(model), prompt, options, signal),
   };
 }

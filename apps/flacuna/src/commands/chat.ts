@@ -1,8 +1,9 @@
 // `flacuna chat`: a conversation with a checkpoint on the terminal.
 
 import { createInterface } from "node:readline/promises";
-import { type LanguageModel, loadLanguageModel, VICUNA_V1_1 } from "@flacuna/model";
+import { type LanguageModel, loadLanguageModel } from "@flacuna/model";
 import type { Command } from "commander";
+import { chatPrompt } from "../chat-prompt.ts";
 import { modelPath } from "../model-path.ts";
 import { NANO_BASE_FOLDER } from "../paths.ts";
 import { type GenerationPrecision, precisionOption } from "./precision-option.ts";
@@ -56,7 +57,7 @@ async function answer(
   flags: Flags,
   signal: AbortSignal,
 ): Promise<string> {
-  const promptIds = model.tokenizer.encode(VICUNA_V1_1.formatGenerationPrompt(turns));
+  const promptIds = model.tokenizer.encode(chatPrompt(model, turns));
   const decoder = model.tokenizer.incrementalDecoder({ skipSpecialTokens: true });
   let text = "";
   const show = (piece: string) => {
