@@ -181,7 +181,8 @@ export class Lowering {
   shape(shape: Shape, from?: Shape): string {
     const symbolic = shape.filter((size) => typeof size !== "number");
     if (symbolic.length === 0) return this.integers(shape as readonly number[]);
-    if (from !== undefined) {
+    // A size that is 0 by design leaves no number that could stand for a kept one.
+    if (from !== undefined && !shape.includes(0)) {
       const kept = shape.map((size, axis) => typeof size !== "number" && String(size) === String(from[axis]));
       const unknown = shape.filter((size, axis) => typeof size !== "number" && !kept[axis]);
       if (unknown.length <= 1) {

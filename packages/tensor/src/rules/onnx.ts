@@ -149,7 +149,12 @@ const ONNX_RULES: { [P in PrimitiveName]: Rule<P> } = {
   transpose: (lowering, { inputs, outputs, params }) =>
     lowering.emit("Transpose", inputs, outputs, { perm: params.permutation }),
   reshape: (lowering, { inputs: [x], outputs, params: { shape } }) =>
-    lowering.emit("Reshape", [x, lowering.shape(shape, x!.shape)], outputs),
+    lowering.emit(
+      "Reshape",
+      [x, lowering.shape(shape, x!.shape)],
+      outputs,
+      shape.includes(0) ? { allowzero: 1 } : {},
+    ),
   broadcast: (lowering, { inputs: [x], outputs, params: { shape } }) =>
     lowering.emit("Expand", [x, lowering.shape(shape)], outputs),
   slice: (lowering, { inputs: [x], outputs, params: { axis, start, end } }) =>
