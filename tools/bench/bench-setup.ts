@@ -1,6 +1,5 @@
 // What all parts of the training benchmark share: tokenized instructions, the adapter both sides begin with, the peer.
-import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createAdapter, writeAdapter } from "@flacuna/lora";
 import { type LlamaConfig, llamaParameterShapes, readCheckpoint, readTokenizer } from "@flacuna/model";
@@ -11,6 +10,7 @@ import type { TrainBenchOptions } from "./options.ts";
 import { preparePython } from "./peer-environment.ts";
 import type { PeerSettings, Row, Training } from "./protocol.ts";
 import { padTokenOf, tokenizeRows } from "./rows.ts";
+import { withScratchFolder } from "./scratch-folder.ts";
 import { startOurs, startPeer, type Worker } from "./worker.ts";
 
 /** The paper's limit on the tokens of a row. */
@@ -47,12 +47,7 @@ export async function withSetup<T>(
   options: TrainBenchOptions,
   use: (setup: BenchSetup) => Promise<T>,
 ): Promise<T> {
-  const scratch = await mkdtemp(join(tmpdir(), "flacuna-bench-"));
-  try {
-    return await use(await prepare(options, scratch));
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  return withScratchFolder(async (scratch) => use(await prepare(options, scratch)));
 }
 
 async function prepare(options: TrainBenchOptions, scratch: string): Promise<BenchSetup> {

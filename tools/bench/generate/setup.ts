@@ -1,7 +1,5 @@
 // What all parts of the generation benchmark share: the model in every form, prompts, and llama.cpp ready to run.
-import { mkdtemp, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type LlamaConfig, readCheckpoint, readTokenizer } from "@flacuna/model";
 import { prepareLlamaCpp } from "../llama-cpp/build.ts";
@@ -9,6 +7,7 @@ import { findGguf, type GgufFormat, prepareGguf } from "../llama-cpp/gguf-format
 import { prepareNodeLlamaCpp } from "../llama-cpp/node-llama-cpp.ts";
 import { describeMachine, type Machine } from "../machine.ts";
 import { prepareModel } from "../model-folder.ts";
+import { withScratchFolder } from "../scratch-folder.ts";
 import { Worker } from "../worker.ts";
 import type { Bits, GenerateBenchOptions } from "./options.ts";
 import { type PromptSource, readPromptSource } from "./prompt-source.ts";
@@ -60,12 +59,7 @@ export async function withGenerateSetup<T>(
   options: GenerateBenchOptions,
   use: (setup: GenerateSetup) => Promise<T>,
 ): Promise<T> {
-  const scratch = await mkdtemp(join(tmpdir(), "flacuna-bench-"));
-  try {
-    return await use(await prepare(options, scratch));
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  return withScratchFolder(async (scratch) => use(await prepare(options, scratch)));
 }
 
 async function prepare(options: GenerateBenchOptions, scratch: string): Promise<GenerateSetup> {

@@ -11,6 +11,7 @@ import {
   runLength,
   Scoring,
 } from "./loglikelihood.ts";
+import { onAbort } from "./on-abort.ts";
 import type { Sequence, WorkSink } from "./sequence.ts";
 import { sortInSlices, TimeSlice } from "./time-slice.ts";
 
@@ -46,12 +47,11 @@ export async function scoreContinuations(
   const ordered = await orderRequests(requests, options);
   throwIfCancelled(signal);
   const call = new ScoringCall(sink, ordered, { total: requests.length, onProgress: options.onProgress });
-  const abort = () => call.fail(cancelled(signal!));
-  signal?.addEventListener("abort", abort);
+  const stopListening = signal && onAbort(signal, () => call.fail(cancelled(signal)));
   try {
     return await call.run(options.window);
   } finally {
-    signal?.removeEventListener("abort", abort);
+    stopListening?.();
   }
 }
 
