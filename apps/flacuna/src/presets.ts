@@ -1,7 +1,7 @@
 // The presets as typed values: `nano`, which ships with the app, and `paper`, each number with its origin.
 
 import type { LoraConfig } from "@flacuna/lora";
-import type { LlamaConfig } from "@flacuna/model";
+import type { LlamaConfig, ModelPrecision } from "@flacuna/model";
 import type { Precision } from "@flacuna/tensor";
 
 /** How the nano base is made. */
@@ -65,6 +65,8 @@ export interface EvaluateSettings {
   readonly shots: number;
   readonly humanEvalShots: number;
   readonly seed: number;
+  /** what the models answer in; "float32" by default. Held-out losses are float32's always. */
+  readonly precision?: ModelPrecision;
 }
 
 /** Where a preset's inputs come from. */

@@ -4,9 +4,10 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { AppError } from "../errors.ts";
 import { defaultRunFolder } from "../paths.ts";
-import { PRESETS } from "../presets.ts";
+import { PRESETS, type Preset } from "../presets.ts";
 import { formatTerminal } from "../report/format-terminal.ts";
-import { runStages, type StageName } from "../stages/reproduce.ts";
+import { runStages, STAGES, type StageName } from "../stages/reproduce.ts";
+import { type GenerationPrecision, precisionOption } from "./precision-option.ts";
 
 const DESCRIPTIONS: Readonly<Record<Exclude<StageName, "fetch"> | "reproduce", string>> = {
   prepare: "turn the rows into tokens and labels",
@@ -22,6 +23,8 @@ export interface PresetFlags {
   readonly preset: string;
   readonly output?: string;
   readonly json?: boolean;
+  /** Of whatever evaluates. */
+  readonly precision?: GenerationPrecision;
 }
 
 /** Adds the options of whatever runs stages of a preset. */
@@ -38,7 +41,8 @@ export function addPresetOptions(
 /** Adds a command per stage but the first, and `reproduce`. */
 export function addStages(program: Command, signal: AbortSignal): void {
   for (const [name, description] of Object.entries(DESCRIPTIONS)) {
-    addPresetOptions(program.command(name).description(description), {
+    const last = name === "reproduce" ? "report" : (name as StageName);
+    const command = addPresetOptions(program.command(name).description(description), {
       output: "where the run is written",
       json: "print the report as JSON",
     })
@@ -46,21 +50,14 @@ export function addStages(program: Command, signal: AbortSignal): void {
         "after",
         "\nEarlier stages run first, or are skipped when their results are there. An interrupted run goes on: give the same command again.",
       )
-      .action((flags: PresetFlags) =>
-        runPreset(name === "reproduce" ? "report" : (name as StageName), flags, signal),
-      );
+      .action((flags: PresetFlags) => runPreset(last, flags, signal));
+    if (STAGES.indexOf(last) >= STAGES.indexOf("evaluate")) command.addOption(precisionOption());
   }
 }
 
 /** Runs the stages of a preset up to and with `stage`, and prints the report if that is the last. */
 export async function runPreset(stage: StageName, flags: PresetFlags, signal: AbortSignal): Promise<void> {
-  const preset = PRESETS[flags.preset];
-  if (preset === undefined) {
-    throw new AppError(
-      "APP_PRESET_UNKNOWN",
-      `--preset ${flags.preset}: expected one of ${Object.keys(PRESETS).join(", ")}`,
-    );
-  }
+  const preset = presetOf(flags);
   const folder = resolve(flags.output ?? defaultRunFolder(preset.name));
   await mkdir(folder, { recursive: true });
   const say = (line: string) => process.stderr.write(`${line}\n`);
@@ -71,4 +68,19 @@ export async function runPreset(stage: StageName, flags: PresetFlags, signal: Ab
     flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : `${formatTerminal(report, { isTty })}\n`,
   );
   say(`report: ${join(folder, "report.html")}`);
+}
+
+/**
+ * The preset that the flags name, evaluated in the precision that they say.
+ *
+ * @throws AppError `APP_PRESET_UNKNOWN`
+ */
+export function presetOf({ preset: name, precision = "float32" }: PresetFlags): Preset {
+  const preset = PRESETS[name];
+  if (preset === undefined) {
+    const known = Object.keys(PRESETS).join(", ");
+    throw new AppError("APP_PRESET_UNKNOWN", `--preset ${name}: expected one of ${known}`);
+  }
+  // What is evaluated in float32 has the key that it had without the flag: it is taken up, not done again.
+  return precision === "float32" ? preset : { ...preset, evaluate: { ...preset.evaluate, precision } };
 }

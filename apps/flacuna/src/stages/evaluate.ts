@@ -112,10 +112,11 @@ interface ScoreOptions {
 async function scoreModel(name: ModelName, modelFolder: string, options: ScoreOptions): Promise<string> {
   const path = join(options.folder, `${name}.json`);
   if (existsSync(path)) return path;
-  const model = await loadLanguageModel(modelFolder);
+  const { seed, precision } = options.settings;
+  const model = await loadLanguageModel(modelFolder, precision ? { precision } : {});
   const bars = new Map<string, Progress>();
   const result = await evaluate(toScoredModel(name, model), options.tasks, {
-    seed: options.settings.seed,
+    seed,
     batchSize: 64,
     signal: options.signal,
     store: await openSampleFile(join(options.folder, `${name}.samples.jsonl`)),
