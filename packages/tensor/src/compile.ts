@@ -1,11 +1,10 @@
 // Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
-import { DTYPES } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
 import { fuse } from "./fuse.ts";
 import { mayWriteOver } from "./in-place.ts";
-import { type DeclareWeight, lower, type OnnxGraph } from "./onnx/lower.ts";
+import { lower, type OnnxGraph } from "./onnx/lower.ts";
 import { inPrecision } from "./precision/in-precision.ts";
-import { type PrecisionChoice, parsePartPath } from "./precision/parts.ts";
+import type { PrecisionChoice } from "./precision/parts.ts";
 import { besideStoredBlocks } from "./precision/stored-blocks.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
@@ -20,7 +19,7 @@ import {
 } from "./runtime/session.ts";
 import { Value } from "./runtime/value.ts";
 import { bindSizes } from "./sizes.ts";
-import { elementCount, Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
 import { flatten } from "./tree.ts";
 import { resolveWeights, sharedWeights, type WeightSource, weightsFrom } from "./weights.ts";
 
@@ -69,15 +68,12 @@ export class Executable {
   readonly program: Program;
   private readonly graph: OnnxGraph;
   private readonly session: Session;
-  private readonly bound: ReadonlyMap<string, Value>;
   private readonly checkedAliases = new Set<string>();
 
-  /** @param bound values of the weights that are inputs, by path */
-  constructor(program: Program, graph: OnnxGraph, session: Session, bound: ReadonlyMap<string, Value>) {
+  constructor(program: Program, graph: OnnxGraph, session: Session) {
     this.program = program;
     this.graph = graph;
     this.session = session;
-    this.bound = bound;
   }
 
   /**
@@ -95,10 +91,7 @@ export class Executable {
     const values = leaves.map((leaf) => (leaf instanceof Tensor ? Value.fromTensor(leaf) : leaf));
     try {
       const results = await this.session.run({
-        inputs: new Map([
-          ...this.bound,
-          ...values.map((value, index) => [this.graph.inputNames[index]!, value] as const),
-        ]),
+        inputs: new Map(values.map((value, index) => [this.graph.inputNames[index]!, value])),
         outputs: new Map(
           this.program.outputs.map(({ path }, index) => [
             this.graph.outputNames[index]!,
@@ -164,19 +157,6 @@ export class Executable {
   }
 }
 
-/** Parts of weights from this size on are inputs: to read them takes far longer than to bind them. */
-const BOUND_BYTES = 2 ** 20;
-
-/**
- * Declares weights as initializers, but the large parts that only native kernels read as inputs. The runtime copies every
- * initializer while it makes a session, which would hold a large model twice; an input is read where it is.
- */
-const declareForKernels: DeclareWeight = (path, variable) => {
-  const bytes = elementCount(variable.shape as readonly number[]) * DTYPES[variable.dtype].byteWidth;
-  const isBound = parsePartPath(path) !== undefined && bytes >= BOUND_BYTES;
-  return isBound ? undefined : declareInitializer(path, variable);
-};
-
 /**
  * Compiles a program for a device.
  *
@@ -192,20 +172,16 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   const choice = device === "cpu" ? besideStoredBlocks(program, precision, weights) : precision;
   const rewritten = inPrecision(program, choice, device);
   const computed = kernels === undefined ? rewritten : fuse(rewritten);
-  const graph = lower(computed, kernels === undefined ? declareInitializer : declareForKernels, {
-    hasNativeKernels: kernels !== undefined,
-  });
-  const values = await resolveWeights(graph.weights, weights);
-  const bound = new Map(graph.boundWeights.map(({ path }) => [path, values.get(path)!]));
-  const initializers = new Map([...values].filter(([path]) => !bound.has(path)));
+  const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
   const session = await createSession(graph.bytes, {
     device,
-    initializers,
+    initializers: await resolveWeights(graph.weights, weights),
+    opaqueInitializers: graph.opaqueWeights,
     prepacked: sharedWeights(weights).prepacked,
     ...(kernels && { operatorDomain: kernels.domain }),
     ...(options.threads !== undefined && { threads: options.threads }),
     ...(options.spinning !== undefined && { spinning: options.spinning }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
   });
-  return new Executable(computed, graph, session, bound);
+  return new Executable(computed, graph, session);
 }

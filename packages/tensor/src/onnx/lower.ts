@@ -25,18 +25,19 @@ export interface OnnxGraph {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly weights: readonly WeightReference[];
-  /** those of `weights` that are inputs, called by their paths, and not initializers */
-  readonly boundWeights: readonly WeightReference[];
+  /** with kernels, paths of those that only they and look-ups read: no rewrite of the graph computes with their contents */
+  readonly opaqueWeights: ReadonlySet<string>;
   /** for inspection and tests */
   readonly nodes: readonly NodeProto[];
   readonly constants: readonly TensorProto[];
 }
 
-/**
- * Where weights are declared to lie, so that the runtime accepts values for them; see `runtime/session.ts`. Undefined for a
- * weight that is an input, to be bound at every run.
- */
-export type DeclareWeight = (path: string, variable: Var) => TensorProto | undefined;
+/** Where weights are declared to lie, so that the runtime accepts values for them; see `runtime/session.ts`. */
+export type DeclareWeight = (
+  path: string,
+  variable: Var,
+  options: { readonly isOpaque: boolean },
+) => TensorProto;
 
 const OPSETS = [
   { domain: "", version: 21 },
@@ -72,8 +73,8 @@ export function lower(
   const nodes = removeUnread(lowering.nodes, outputNames);
   const read = new Set(nodes.flatMap(({ input }) => input));
   const weights = named.filter(({ path }) => read.has(path));
-  const declarations = weights.map(({ path, variable }) => declareWeight(path, variable));
-  const boundWeights = weights.filter((_, index) => declarations[index] === undefined);
+  const opaqueWeights = new Set(weights.map(({ path }) => path));
+  for (const name of foldable(nodes, lowering)) opaqueWeights.delete(name);
   const model: ModelProto = {
     irVersion: 10,
     producerName: "flacuna",
@@ -83,19 +84,18 @@ export function lower(
       node: nodes,
       initializer: [
         ...lowering.constants,
-        ...declarations.filter((declaration) => declaration !== undefined),
+        ...weights.map(({ path, variable }) =>
+          declareWeight(path, variable, { isOpaque: opaqueWeights.has(path) }),
+        ),
       ],
-      input: [
-        ...program.inputs.map(({ variable }, index) => valueInfo(inputNames[index]!, variable)),
-        ...boundWeights.map(({ path, variable }) => valueInfo(path, variable)),
-      ],
+      input: program.inputs.map(({ variable }, index) => valueInfo(inputNames[index]!, variable)),
       output: program.outputs.map(({ variable }: NamedVar, index) =>
         valueInfo(outputNames[index]!, variable),
       ),
     },
   };
   const { constants } = lowering;
-  return { bytes: encodeModel(model), inputNames, outputNames, weights, boundWeights, nodes, constants };
+  return { bytes: encodeModel(model), inputNames, outputNames, weights, opaqueWeights, nodes, constants };
 }
 
 /** Without the nodes that nobody reads: a composite's definition computes all its outputs, used or not. */
@@ -107,6 +107,15 @@ function removeUnread(nodes: readonly NodeProto[], outputNames: readonly string[
     return isRead;
   });
   return kept.reverse();
+}
+
+/** Names that the runtime's own operators read; with kernels, but for tables that rows are looked up in as a run asks. */
+function foldable(nodes: readonly NodeProto[], { constants, hasNativeKernels }: Lowering): readonly string[] {
+  const constantNames = new Set(constants.map(({ name }) => name));
+  const own = nodes.filter(({ domain }) => domain !== KERNEL_DOMAIN);
+  return own.flatMap(({ opType, input }) =>
+    hasNativeKernels && opType === "Gather" && !constantNames.has(input[1]!) ? input.slice(1) : input,
+  );
 }
 
 /** Every named constant the program mentions. */

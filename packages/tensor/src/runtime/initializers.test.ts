@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Tensor } from "../tensor.ts";
 import { onnxModel } from "./fixtures/onnx-fixture.ts";
@@ -127,6 +124,22 @@ describe("createSession() with initializers", () => {
     }
   });
 
+  it("reads opaque values in place, and fails without them", async () => {
+    const model = onnxModel({
+      inputs: [{ name: "x", shape: [2, 3] }],
+      outputs: [{ name: "y", shape: [2, 3] }],
+      nodes: [{ op: "Add", inputs: ["x", "w"], outputs: ["y"] }],
+      initializers: [declareInitializer("w", W, { isOpaque: true })],
+    });
+    const weight = weightTensor();
+    const initializers = new Map([["w", Value.fromTensor(weight)]]);
+    const opaqueInitializers = new Set(["w"]);
+    weight.data.fill(7);
+    const y = await runOnce(model, Tensor.zeros("float32", [2, 3]), { initializers, opaqueInitializers });
+    expect(y).toEqual(Array(6).fill(7));
+    await expect(createSession(model, { device: "cpu" })).rejects.toThrow(code("TENSOR_RUNTIME"));
+  });
+
   it("refuses a disposed value", async () => {
     const weight = Value.fromTensor(weightTensor());
     weight.dispose();
@@ -134,30 +147,6 @@ describe("createSession() with initializers", () => {
     await expect(createSession(SUM, { device: "cpu", initializers })).rejects.toThrow(
       code("TENSOR_VALUE_DISPOSED"),
     );
-  });
-});
-
-describe("createSession() with an external data folder", () => {
-  it("reads weights from a part of a file", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "weights-"));
-    try {
-      await writeFile(join(folder, "weights.bin"), Buffer.from(Float32Array.of(9, 1, 2, 3, 4, 5, 6).buffer));
-      const externalData = [
-        { key: "location", value: "weights.bin" },
-        { key: "offset", value: "4" },
-        { key: "length", value: "24" },
-      ];
-      const model = onnxModel({
-        inputs: [{ name: "x", shape: [2, 3] }],
-        outputs: [{ name: "y", shape: [2, 3] }],
-        nodes: [{ op: "Add", inputs: ["x", "w"], outputs: ["y"] }],
-        initializers: [{ ...declareInitializer("w", W), externalData }],
-      });
-      const y = await runOnce(model, Tensor.zeros("float32", [2, 3]), { externalDataFolder: folder });
-      expect(y).toEqual([1, 2, 3, 4, 5, 6]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
   });
 });
 

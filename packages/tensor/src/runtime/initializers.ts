@@ -1,9 +1,10 @@
 // Weights given to a session as values: how a model declares them, and how the session is told of them.
+import { basename, dirname } from "node:path";
 import { DTYPES, type DType } from "../dtype.ts";
 import { TensorError } from "../errors.ts";
 import type { Pointer } from "./c-api.ts";
 import type { Device } from "./device.ts";
-import type { Runtime } from "./library.ts";
+import { loadRuntime, type Runtime } from "./library.ts";
 import { holdValue, type Value } from "./value.ts";
 
 /** The ONNX `TensorProto` of a weight that is given as a value, as plain data. */
@@ -16,6 +17,9 @@ export interface InitializerDeclaration {
   readonly dataLocation: number;
 }
 
+/** Behind the end of any file, so that reading there fails. */
+const NOWHERE = 2 ** 50;
+
 /**
  * The `TensorProto` to put into `graph.initializer` for a weight that `createSession` receives in `initializers`.
  *
@@ -23,12 +27,16 @@ export interface InitializerDeclaration {
  * (`data_location = EXTERNAL`) with a `location`. The location may name nothing: no file of that name is looked for,
  * and neither offset nor length is needed. A declared weight without a value fails when the session is created.
  *
+ * An opaque weight is one that no rewrite of the graph computes with: the runtime need not know what is in it, and makes no
+ * copy. Its location must name a file that exists, which is not read: the runtime's own library.
+ *
  * @param weight static shape: every axis a number
  * @throws TensorError `TENSOR_INVALID_ARGUMENT` when an axis is symbolic
  */
 export function declareInitializer(
   name: string,
   weight: { readonly dtype: DType; readonly shape: readonly unknown[] },
+  { isOpaque = false }: { readonly isOpaque?: boolean } = {},
 ): InitializerDeclaration {
   const dims = weight.shape.map((axis) => {
     if (typeof axis === "number") return axis;
@@ -41,7 +49,12 @@ export function declareInitializer(
     name,
     dims,
     dataType: DTYPES[weight.dtype].onnxType,
-    externalData: [{ key: "location", value: "given-as-value" }],
+    externalData: isOpaque
+      ? [
+          { key: "location", value: basename(loadRuntime().libraryPath) },
+          { key: "offset", value: String(NOWHERE) },
+        ]
+      : [{ key: "location", value: "given-as-value" }],
     dataLocation: 1,
   };
 }
@@ -56,12 +69,16 @@ export function addInitializers(
   runtime: Runtime,
   sessionOptions: Pointer,
   initializers: ReadonlyMap<string, Value>,
-  device: Device,
+  {
+    device,
+    opaqueInitializers,
+  }: { readonly device: Device; readonly opaqueInitializers?: ReadonlySet<string> },
 ): () => void {
   const { api } = runtime;
-  const held: { pointer: Pointer; release: () => void }[] = [];
+  const held = new Map<string, { readonly pointer: Pointer; readonly release: () => void }>();
   const releaseAll = () => {
-    for (const { release } of held.splice(0)) release();
+    for (const { release } of held.values()) release();
+    held.clear();
   };
   if (initializers.size === 0) return releaseAll;
   try {
@@ -74,16 +91,22 @@ export function addInitializers(
           { details: { name, device: value.device } },
         );
       }
-      held.push(holdValue(value, `createSession: initializer "${name}"`));
+      held.set(name, holdValue(value, `createSession: initializer "${name}"`));
     }
-    const pointers = held.map(({ pointer }) => pointer);
     // Both calls are needed. This one replaces the declaration by the value, so that the runtime checks dtype and
-    // shape, needs no file, and rewrites of the graph compute with the true contents; alone, it copies.
-    api.AddExternalInitializers(sessionOptions, [...initializers.keys()], pointers, pointers.length);
+    // shape, needs no file, and rewrites of the graph compute with the true contents, of which it makes a copy.
+    const known = [...held].filter(([name]) => !opaqueInitializers?.has(name));
+    const pointers = known.map(([, { pointer }]) => pointer);
+    if (known.length > 0) {
+      const names = known.map(([name]) => name);
+      api.AddExternalInitializers(sessionOptions, names, pointers, pointers.length);
+    }
+    // Where the opaque ones are declared to lie.
+    const folder = dirname(runtime.libraryPath);
+    api.AddSessionConfigEntry(sessionOptions, "session.model_external_initializers_file_folder_path", folder);
     // This one makes kernels on the CPU read the value itself, without a copy, and lets packed forms be shared.
     if (device === "cpu") {
-      let index = 0;
-      for (const name of initializers.keys()) api.AddInitializer(sessionOptions, name, pointers[index++]!);
+      for (const [name, { pointer }] of held) api.AddInitializer(sessionOptions, name, pointer);
     }
     return releaseAll;
   } catch (error) {

@@ -32,8 +32,6 @@ export interface SessionSettings {
    * system's allocator, which asks the kernel for fresh pages every time and returns them late.
    */
   readonly arena?: boolean;
-  /** Folder that the locations of external initializers are relative to; files are mapped into memory, not read. */
-  readonly externalDataFolder?: string;
   /** Further entries of the session configuration, by the runtime's own keys; these win over this package's. */
   readonly config?: Readonly<Record<string, string>>;
   /** The device provider's own options, by its own names; ignored on "cpu". */
@@ -101,9 +99,6 @@ function configEntries(settings: SessionSettings): Record<string, string> {
   if (settings.spinning) entries["session.intra_op.spin_duration_us"] = String(SPIN_MICROSECONDS);
   if (settings.disabledOptimizers?.length) {
     entries["optimization.disable_specified_optimizers"] = settings.disabledOptimizers.join(";");
-  }
-  if (settings.externalDataFolder !== undefined) {
-    entries["session.model_external_initializers_file_folder_path"] = settings.externalDataFolder;
   }
   return { ...entries, ...settings.config };
 }

@@ -24,6 +24,8 @@ export interface SessionOptions extends SessionSettings {
    * them in place and share them; a session on another device takes a copy. Kept until the session is disposed.
    */
   readonly initializers?: ReadonlyMap<string, Value>;
+  /** Names of those that are declared as opaque. Only on "cpu". */
+  readonly opaqueInitializers?: ReadonlySet<string>;
   /** Where packed forms of `initializers` are kept, to be shared with other sessions over the same values. */
   readonly prepacked?: PrepackedWeights;
 }
@@ -52,14 +54,14 @@ export async function createSession(model: Uint8Array, options: SessionOptions):
   const runtime = loadRuntime();
   stopRunsAtExit();
   return withSessionOptions(runtime, options, async (sessionOptions) => {
-    const { initializers = new Map<string, Value>(), prepacked, device } = options;
+    const { initializers = new Map<string, Value>(), prepacked } = options;
     const packed = prepacked && holdPrepackedWeights(prepacked);
     const releases = packed ? [packed.release] : [];
     const release = () => {
       for (const each of releases.splice(0)) each();
     };
     try {
-      releases.push(addInitializers(runtime, sessionOptions, initializers, device));
+      releases.push(addInitializers(runtime, sessionOptions, initializers, options));
       const pointer = await nativeCallGate.run(() => load(runtime, model, sessionOptions, packed?.pointer));
       return adoptSession(runtime, pointer, options, release);
     } catch (error) {
