@@ -290,6 +290,7 @@ describe("public names", () => {
       type StopFilter
       type TensorToWrite
       type TokenConstraint
+      type TokenConstraintFactory
       type TokenLogProb
       type Tokenizer
       type TokenizerFiles

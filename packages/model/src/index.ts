@@ -19,7 +19,7 @@ export {
   type JsonSchemaConstraint,
   type JsonSchemaConstraintOptions,
 } from "./constraint/json-schema-constraint.ts";
-export type { TokenConstraint } from "./constraint/token-constraint.ts";
+export type { TokenConstraint, TokenConstraintFactory } from "./constraint/token-constraint.ts";
 export type { Vocabulary } from "./constraint/vocabulary-trie.ts";
 export type { StepModelOptions } from "./engine/compiled-step-model.ts";
 export type { EngineOptions, EngineStats } from "./engine/engine.ts";

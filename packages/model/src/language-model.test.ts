@@ -107,6 +107,31 @@ describe("generate()", () => {
     );
   });
 
+  it("holds the text to a JSON schema, each request to its own", async () => {
+    const schemas = [{ type: "boolean" }, { type: "null" }, undefined];
+    const texts = await Promise.all(
+      schemas.map(async (jsonSchema) => {
+        const options = { maxNewTokens: 9, temperature: 3, logitBias: new Map([[3, -100]]) };
+        const { ids, finishReason } = await collect([1, 5], { ...options, jsonSchema });
+        return { text: tokenizer.decode(ids), finishReason };
+      }),
+    );
+    expect(texts[0]).toEqual({ text: expect.stringMatching(/^(true|false)$/), finishReason: "stop" });
+    expect(texts[1]).toEqual({ text: "null", finishReason: "stop" });
+    expect(texts[2]!.text).not.toMatch(/^(true|false|null)$/);
+  });
+
+  it.each([
+    ["a keyword that it cannot hold to", { jsonSchema: { not: {} } }, "MODEL_SCHEMA_UNSUPPORTED"],
+    ["what is no schema", { jsonSchema: 7 }, "MODEL_INVALID_ARGUMENT"],
+    ["a schema without values", { jsonSchema: false }, "MODEL_INVALID_ARGUMENT"],
+    ["a bias for no token", { logitBias: new Map([[V, 1]]) }, "MODEL_INVALID_ARGUMENT"],
+    ["a bias for half a token", { logitBias: new Map([[0.5, 1]]) }, "MODEL_INVALID_ARGUMENT"],
+  ])("refuses %s", async (_, wrong, errorCode) => {
+    const refused = collect([1, 5], { maxNewTokens: 5, ...wrong });
+    await expect(refused).rejects.toThrow(expect.objectContaining({ code: errorCode }));
+  });
+
   it("goes beyond the positions the model was trained for", async () => {
     const { ids } = await collect([1], { maxNewTokens: TOY.maxPositionEmbeddings + 10, ...endless });
     expect(ids).toHaveLength(74);
@@ -141,6 +166,21 @@ describe("generate()", () => {
     [[1], { maxNewTokens: 1, temperature: -1 }],
   ])("refuses %j with %j", async (prompt, options) => {
     await expect(collect(prompt, options)).rejects.toMatchObject({ code: "MODEL_INVALID_ARGUMENT" });
+  });
+});
+
+describe("generateSamples()", () => {
+  it("gives what generate() gives for the first, and holds all to the schema", async () => {
+    const options = { maxNewTokens: 9, temperature: 3, seed: 2, jsonSchema: { type: "boolean" } };
+    const samples = await Promise.all(
+      model.generateSamples([1, 5], options, 6).map(async (tokens) => {
+        const ids: number[] = [];
+        for await (const { id } of tokens) ids.push(id);
+        return ids;
+      }),
+    );
+    expect(samples[0]).toEqual((await collect([1, 5], options)).ids);
+    expect(new Set(samples.map((ids) => tokenizer.decode(ids).trim()))).toEqual(new Set(["true", "false"]));
   });
 });
 

@@ -1,6 +1,7 @@
 // Program, weights, tokenizer and engine as one object: generate, score, dispose. Joins parts, adds no behaviour.
 import type { WeightSource } from "@flacuna/tensor";
 import type { LlamaConfig } from "./config.ts";
+import { createJsonSchemaConstraint } from "./constraint/json-schema-constraint.ts";
 import { createStepModel, type StepModelOptions } from "./engine/compiled-step-model.ts";
 import { createEngine, type EngineOptions, type EngineRequest, type EngineStats } from "./engine/engine.ts";
 import type { GeneratedToken } from "./engine/generation.ts";
@@ -14,6 +15,8 @@ import { convertedWeights } from "./weights/converted-weights.ts";
 
 /** How one sequence is generated. */
 export interface GenerateOptions extends Omit<EngineRequest, "promptIds" | "adapter"> {
+  /** The text is to be JSON that is valid by this schema, `true` for any; it takes the place of `constraint`. */
+  readonly jsonSchema?: unknown;
   /** The name of the adapter that the sequence goes through. Default: none. */
   readonly adapter?: string;
 }
@@ -49,8 +52,8 @@ export interface LanguageModel {
    * Token ids after `promptIds`, one by one, without the end of sequence; the loop's return value says why it ended.
    * Sequences may be longer than `maxPositionEmbeddings`, though the model was not trained for it.
    *
-   * @throws ModelError `MODEL_INVALID_ARGUMENT`, `MODEL_OVERLOADED`, `MODEL_LOGITS_NOT_FINITE`, `MODEL_DISPOSED`;
-   * TensorError as `compile` and `run` do
+   * @throws ModelError `MODEL_INVALID_ARGUMENT`, `MODEL_SCHEMA_UNSUPPORTED`, `MODEL_OVERLOADED`,
+   * `MODEL_LOGITS_NOT_FINITE`, `MODEL_DISPOSED`; TensorError as `compile` and `run` do
    */
   generate(
     promptIds: readonly number[],
@@ -61,6 +64,12 @@ export interface LanguageModel {
     promptIds: readonly number[],
     options: GenerateOptions,
   ): AsyncGenerator<GeneratedToken, FinishReason, void>;
+  /** `count` generations of one prompt: the first with the seed of the options, each other with one derived from it. */
+  generateSamples(
+    promptIds: readonly number[],
+    options: GenerateOptions,
+    count: number,
+  ): AsyncGenerator<GeneratedToken, FinishReason, void>[];
   /** What `generate` gives for each prompt, computed together; throws as `generate`. */
   generateBatch(prompts: readonly (readonly number[])[], options: GenerateBatchOptions): Promise<number[][]>;
   /** Scores of continuations, in the order of the requests; throws as `generate`. */
@@ -140,8 +149,17 @@ function assemble(
   };
   const engine = createEngine(createStepModel(parts, options), engineTokenizer, options);
   const adapterIndex = indexOfAdapter(options.adapters?.names ?? []);
-  const start = (promptIds: readonly number[], { adapter, ...request }: GenerateOptions) =>
-    engine.generate({ ...request, promptIds, adapter: adapterIndex(adapter) });
+  const toRequest = (
+    promptIds: readonly number[],
+    { adapter, jsonSchema, ...options }: GenerateOptions,
+  ): EngineRequest => ({
+    ...options,
+    promptIds,
+    adapter: adapterIndex(adapter),
+    ...(jsonSchema !== undefined && { constraint: () => jsonConstraint(jsonSchema, tokenizer, options) }),
+  });
+  const start = (promptIds: readonly number[], options: GenerateOptions) =>
+    engine.generate(toRequest(promptIds, options));
 
   return {
     config,
@@ -150,6 +168,8 @@ function assemble(
       return engine.stats;
     },
     generateTokens: start,
+    generateSamples: (promptIds, options, count) =>
+      engine.generateSamples(toRequest(promptIds, options), count),
     async *generate(promptIds, request) {
       const tokens = start(promptIds, request);
       try {
@@ -187,6 +207,10 @@ function assemble(
     dispose: () => engine.dispose(),
   };
 }
+
+/** A constraint to the schema that lets the text end as the generation does. */
+const jsonConstraint = (schema: unknown, tokenizer: Tokenizer, { eosTokenIds }: GenerateOptions) =>
+  createJsonSchemaConstraint(schema, tokenizer, eosTokenIds ? { endTokenIds: eosTokenIds } : {});
 
 /** The engine's number for an adapter's name. */
 const indexOfAdapter =

@@ -1,5 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
+import { largeTokenizer } from "../fixtures/large-tokenizer.ts";
 import { llamaTokenizerFiles } from "../fixtures/llama-tokenizer-files.ts";
 import { createTokenizer } from "../tokenizer.ts";
 import { type ConstrainedVocabulary, createJsonSchemaConstraint } from "./json-schema-constraint.ts";
@@ -265,6 +266,22 @@ describe("createJsonSchemaConstraint()", () => {
     const mask = new Int32Array(9).fill(-1);
     constraint.fill(mask);
     expect(mask.every((word) => word === 0)).toBe(true);
+  });
+
+  it("prepares the mask of a large vocabulary in small parts, and once", async () => {
+    const tokenizer = largeTokenizer();
+    const constraint = await createJsonSchemaConstraint({ type: "string", maxLength: 40 }, tokenizer);
+    const unprepared = await createJsonSchemaConstraint({ type: "string", maxLength: 39 }, tokenizer);
+    const quote = tokenizer.tokenToId('"')!;
+    for (const each of [constraint, unprepared]) each.accept(quote);
+    expect([...constraint.prepare!()].length).toBeGreaterThan(10);
+    expect([...constraint.fork().prepare!()]).toEqual([]);
+    const [prepared, filled] = [constraint, unprepared].map((each) => {
+      const mask = new Int32Array(Math.ceil(tokenizer.vocabSize / 32));
+      each.fill(mask);
+      return mask;
+    });
+    expect(prepared).toEqual(filled);
   });
 
   it("forks into constraints that go their own ways", async () => {

@@ -58,7 +58,8 @@ class Grammar {
   readonly automaton: ByteAutomaton;
   readonly #vocabulary: Vocabulary;
   readonly #trie: VocabularyTrie;
-  #masks = new Map<State, Int32Array>();
+  /** The oldest first. */
+  readonly #masks = new Map<State, Int32Array>();
 
   constructor(automaton: ByteAutomaton, vocabulary: Vocabulary, trie: VocabularyTrie) {
     this.automaton = automaton;
@@ -66,12 +67,12 @@ class Grammar {
     this.#trie = trie;
   }
 
-  /** The tokens that may come next, without ends; not to be changed. */
-  maskOf(state: State): Int32Array {
-    let mask = this.#masks.get(state);
-    if (mask !== undefined) return mask;
-    if (this.#masks.size >= MAX_MASKS) this.#masks = new Map();
-    mask = allowedTokens(this.#trie, this.automaton, state);
+  /** The tokens that may come next, without ends; not to be changed. Found in small parts, and kept. */
+  *maskOf(state: State): Generator<void, Int32Array> {
+    const known = this.#masks.get(state);
+    if (known !== undefined) return known;
+    const mask = yield* allowedTokens(this.#trie, this.automaton, state);
+    if (this.#masks.size >= MAX_MASKS) this.#masks.delete(this.#masks.keys().next().value!);
     this.#masks.set(state, mask);
     return mask;
   }
@@ -127,10 +128,14 @@ class GrammarConstraint implements JsonSchemaConstraint {
     this.#state = state;
   }
 
+  *prepare(): Generator<void, void> {
+    if (this.#state !== undefined) yield* this.#grammar.maskOf(this.#state);
+  }
+
   fill(mask: Int32Array): void {
     mask.fill(0);
     if (this.#state === undefined) return;
-    mask.set(this.#grammar.maskOf(this.#state));
+    mask.set(resultOf(this.#grammar.maskOf(this.#state)));
     for (const id of this.#endTokenIds) {
       const bit = 1 << (id & 31);
       mask[id >> 5] = this.#state.isComplete ? mask[id >> 5]! | bit : mask[id >> 5]! & ~bit;
@@ -155,5 +160,13 @@ class GrammarConstraint implements JsonSchemaConstraint {
 
   fork(): JsonSchemaConstraint {
     return new GrammarConstraint(this.#grammar, this.#endTokenIds, this.#state);
+  }
+}
+
+/** What comes of all the parts of `work`. */
+function resultOf<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
   }
 }

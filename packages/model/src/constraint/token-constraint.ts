@@ -2,6 +2,8 @@
 
 /** Which tokens may come next, token by token: the state of a grammar, for one generation. */
 export interface TokenConstraint {
+  /** Does in small parts what the next `fill` would take long for: what can be done in between comes between the parts. */
+  prepare?(): Iterable<void>;
   /** Sets the bits of the tokens that may come next, the lowest bit of entry 0 for token 0, and clears all others. */
   fill(mask: Int32Array): void;
   /**
@@ -13,3 +15,6 @@ export interface TokenConstraint {
   /** Whether nothing can come next but the end. */
   readonly isDone: boolean;
 }
+
+/** Makes a constraint for each generation that is to have one. */
+export type TokenConstraintFactory = () => TokenConstraint | Promise<TokenConstraint>;

@@ -19,6 +19,18 @@ const ids = (length: number, seed: number) =>
 const pick = <T>(items: readonly T[], seed: number) => items[Math.floor(uniformAt(seed, 77) * items.length)]!;
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
+/** A constraint that lets everything through. */
+const FREE = { fill: (mask: Int32Array) => void mask.fill(-1), accept: () => {}, isDone: false };
+
+/** Ten parts, each of which takes about as long as may be between two turns of other events. */
+function* tenParts(): Generator<void, void> {
+  for (let part = 0; part < 10; part++) {
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+    yield;
+  }
+}
+
 /** Each token is a letter. */
 const letters = { push: (id: number) => String.fromCharCode(97 + id), flush: () => "" };
 
@@ -216,7 +228,7 @@ describe("generate()", () => {
         return accepted.length === 5;
       },
     };
-    const request = { promptIds: [7], maxNewTokens: 50, temperature: 1, constraint };
+    const request = { promptIds: [7], maxNewTokens: 50, temperature: 1, constraint: () => constraint };
     const { ids: generated, reason } = await run(engine, request);
     expect(generated).toEqual(accepted);
     expect(generated.map((id, i) => (i % 2 === 0 ? [4, 5] : [6, 7]).includes(id))).toEqual(
@@ -240,7 +252,7 @@ describe("generate()", () => {
       };
       const request = { promptIds: [7], maxNewTokens: 5, eosTokenIds: [] };
       const [failed, other] = await Promise.allSettled([
-        run(engine, { ...request, constraint }),
+        run(engine, { ...request, constraint: () => constraint }),
         run(engine, request),
       ]);
       expect(failed).toMatchObject({ status: "rejected", reason: { message: "no such state" } });
@@ -248,6 +260,77 @@ describe("generate()", () => {
       expectNothingHeld(engine);
     },
   );
+
+  it("fails a request whose constraint cannot be made, and no other", async () => {
+    const { engine } = setUp();
+    const request = { promptIds: [7], maxNewTokens: 5, eosTokenIds: [] };
+    const [rejected, thrown, other] = await Promise.allSettled([
+      run(engine, { ...request, constraint: () => Promise.reject(new Error("no such schema")) }),
+      run(engine, {
+        ...request,
+        constraint: () => {
+          throw new Error("no schema at all");
+        },
+      }),
+      run(engine, request),
+    ]);
+    expect(rejected).toMatchObject({ reason: { message: "no such schema" } });
+    expect(thrown).toMatchObject({ reason: { message: "no schema at all" } });
+    expect(other).toMatchObject({ value: expected(request) });
+    expectNothingHeld(engine);
+  });
+
+  it("never begins when it is cancelled while its constraint is made", async () => {
+    const { model, engine } = setUp({}, { maxConcurrent: 1, maxQueued: 0 });
+    let resolve: (made: typeof FREE) => void = () => {};
+    const made = new Promise<typeof FREE>((settle) => {
+      resolve = settle;
+    });
+    const controller = new AbortController();
+    const request = { promptIds: [7], maxNewTokens: 5, eosTokenIds: [] };
+    const waiting = run(engine, { ...request, signal: controller.signal, constraint: () => made });
+    await turn();
+    controller.abort();
+    await expect(waiting).rejects.toThrow(code("TENSOR_CANCELLED"));
+    resolve(FREE);
+    await turn();
+    expect(model.batches).toEqual([]);
+    // Its place is free again.
+    expect(await run(engine, request)).toEqual(expected(request));
+  });
+
+  it("lets other events have their turn while masks are prepared, and goes on without who has left", async () => {
+    const { model, engine } = setUp();
+    const request = { promptIds: [7], maxNewTokens: 1, eosTokenIds: [] };
+    const leaving = engine.generate({ ...request, constraint: () => ({ ...FREE, prepare: tenParts }) });
+    const staying = engine.generate({ ...request, constraint: () => ({ ...FREE, prepare: tenParts }) });
+    let turns = 0;
+    const countTurns = setInterval(() => {
+      turns++;
+      if (turns === 2) void leaving.return("stop");
+    });
+    const [left, stayed] = await Promise.all([collect(leaving), collect(staying)]);
+    clearInterval(countTurns);
+    expect(turns).toBeGreaterThan(4);
+    expect(left.ids).toEqual([]);
+    expect(stayed.ids).toEqual(expected(request).ids);
+    expect(model.batches.map(({ sequences }) => sequences.length)).toEqual([1]);
+  });
+
+  it("fails a request whose constraint fails in prepare(), and no other", async () => {
+    const { engine } = setUp();
+    const request = { promptIds: [7], maxNewTokens: 5, eosTokenIds: [] };
+    const prepare = () => {
+      throw new Error("no such state");
+    };
+    const [failed, other] = await Promise.allSettled([
+      run(engine, { ...request, constraint: () => ({ ...FREE, prepare }) }),
+      run(engine, request),
+    ]);
+    expect(failed).toMatchObject({ reason: { message: "no such state" } });
+    expect(other).toMatchObject({ value: expected(request) });
+    expectNothingHeld(engine);
+  });
 
   it("fails a request whose logits are not finite, and no other", async () => {
     const { model, engine } = setUp();
@@ -275,7 +358,10 @@ describe("generate()", () => {
     ["no token to generate", { maxNewTokens: 0 }],
     ["a temperature below zero", { temperature: -1 }],
     ["an adapter below zero", { adapter: -1 }],
-    ["a bias for no token", { logitBias: new Map([[99, 1]]) }],
+    ["a bias for no token", { logitBias: new Map([[TOY_VOCAB_SIZE, 1]]) }],
+    ["a bias for a token below zero", { logitBias: new Map([[-1, 1]]) }],
+    ["a bias for half a token", { logitBias: new Map([[1.5, 1]]) }],
+    ["a bias that is no number", { logitBias: new Map([[1, Number.NaN]]) }],
   ])("refuses %s", async (_, wrong) => {
     const { model, engine } = setUp();
     const request = { promptIds: [1], maxNewTokens: 1, ...wrong };
@@ -418,6 +504,26 @@ describe("generateSamples()", () => {
     expect(new Set(samples.map(({ ids: each }) => each.join())).size).toBeGreaterThan(5);
     // Forty tokens fill pages; each sample computes the two others, and all its own but the last.
     expect(engine.stats.computedTokens).toBe(40 + 8 * (2 + 5));
+  });
+
+  it("makes a constraint for each", async () => {
+    const { engine } = setUp();
+    const constraint = () => {
+      let accepted = 0;
+      return {
+        fill: (mask: Int32Array) => void mask.fill(accepted === 0 ? 0b0011_0000 : 0b1100_0000),
+        accept: () => void accepted++,
+        get isDone() {
+          return accepted === 2;
+        },
+      };
+    };
+    const request = { promptIds: [7], maxNewTokens: 9, temperature: 2, constraint };
+    for (const { ids: generated } of await Promise.all(engine.generateSamples(request, 6).map(collect))) {
+      expect(generated).toHaveLength(2);
+      expect([4, 5]).toContain(generated[0]);
+      expect([6, 7]).toContain(generated[1]);
+    }
   });
 });
 

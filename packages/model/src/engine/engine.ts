@@ -1,5 +1,6 @@
 // Many requests over one model: what a request may ask for, and how it becomes work. Schedules and computes nothing itself.
 import { deriveSeed } from "@flacuna/tensor";
+import type { TokenConstraintFactory } from "../constraint/token-constraint.ts";
 import { ModelError } from "../errors.ts";
 import { checkSampling } from "../generate/sampler.ts";
 import { createStopRule, type FinishReason, type StopOptions } from "../generate/stopping.ts";
@@ -22,6 +23,8 @@ export interface EngineRequest extends GenerationRequest {
   readonly eosTokenIds?: readonly number[];
   /** Strings that end the generation once the decoded text contains one; the token that completes it is given. */
   readonly stop?: readonly string[];
+  /** Makes what says which tokens may come next. Default: all may. */
+  readonly constraint?: TokenConstraintFactory;
   /** Ends the generation with `TENSOR_CANCELLED`, within one step. */
   readonly signal?: AbortSignal;
 }
@@ -66,7 +69,7 @@ export interface Engine {
   generate(request: EngineRequest): AsyncGenerator<GeneratedToken, FinishReason, void>;
   /** `count` generations of one prompt, the first with the request's seed, each other with one derived from it. */
   generateSamples(
-    request: Omit<EngineRequest, "constraint">,
+    request: EngineRequest,
     count: number,
   ): AsyncGenerator<GeneratedToken, FinishReason, void>[];
   /** Scores of continuations, in the order of the requests; throws as `generate`, but never `MODEL_OVERLOADED`. */
@@ -95,7 +98,7 @@ export function createEngine(
   let generatedTokens = 0;
 
   const generate = (request: EngineRequest): TokenStream<GeneratedToken, FinishReason> =>
-    streamGeneration(loop, request.signal, {
+    streamGeneration(loop, request, {
       prepare() {
         checkRequest(request, { vocabSize, capacity });
         if (generations >= maxConcurrent + maxQueued) throw overloaded(maxConcurrent, maxQueued);

@@ -27,8 +27,6 @@ export interface GenerationRequest extends SamplingOptions {
   readonly seed?: number;
   /** How many of the most likely tokens to report beside each token. Default 0. */
   readonly topLogProbs?: number;
-  /** Which tokens may come next; for this generation alone. */
-  readonly constraint?: TokenConstraint;
 }
 
 /** Where a generation's tokens go. */
@@ -44,6 +42,8 @@ export interface GenerationParts {
   readonly vocabSize: number;
   /** Used for this generation alone. */
   readonly stopRule: StopRule;
+  /** Which tokens may come next; used for this generation alone. Default: all. */
+  readonly constraint?: TokenConstraint | undefined;
   readonly output: GenerationOutput;
 }
 
@@ -53,25 +53,31 @@ export class Generation implements Work {
   readonly adapter: number;
   readonly #request: GenerationRequest;
   readonly #stopRule: StopRule;
+  readonly #constraint: TokenConstraint | undefined;
   readonly #output: GenerationOutput;
   readonly #promptLength: number;
   readonly #penalties: Penalties;
   readonly #mask: Int32Array | undefined;
 
-  constructor({ request, vocabSize, stopRule, output }: GenerationParts) {
+  constructor({ request, vocabSize, stopRule, constraint, output }: GenerationParts) {
     this.tokens = [...request.promptIds];
     this.adapter = request.adapter ?? 0;
     this.#request = request;
     this.#stopRule = stopRule;
+    this.#constraint = constraint;
     this.#output = output;
     this.#promptLength = request.promptIds.length;
     this.#penalties = new Penalties(request, request.promptIds);
-    if (request.constraint) this.#mask = new Int32Array(Math.ceil(vocabSize / 32));
+    if (constraint) this.#mask = new Int32Array(Math.ceil(vocabSize / 32));
   }
 
   /** The last token is read from, and no other. */
   readPosition(index: number): number | undefined {
     return index === 0 ? this.tokens.length - 1 : undefined;
+  }
+
+  prepare(): Iterable<void> {
+    return this.#constraint?.prepare?.() ?? [];
   }
 
   reads(start: number, end: number): Read[] {
@@ -81,7 +87,7 @@ export class Generation implements Work {
   accept([result]: readonly StepResult[]): boolean {
     checkFinite(result!);
     const { token: id, logProb, top } = result!;
-    const { constraint } = this.#request;
+    const constraint = this.#constraint;
     const stop = this.#stopRule.accept(id);
     if (stop?.isOutput !== false) {
       constraint?.accept(id);
@@ -104,7 +110,7 @@ export class Generation implements Work {
   #selection(): Selection {
     const { temperature = 0, topK = 0, topP = 1, minP = 0, seed = 0, topLogProbs = 0 } = this.#request;
     const mask = this.#mask;
-    if (mask) this.#request.constraint?.fill(mask);
+    if (mask) this.#constraint?.fill(mask);
     return {
       ...{ temperature, topK, topP, minP, top: topLogProbs },
       uniform: uniformAt(seed, this.tokens.length - this.#promptLength),

@@ -10,6 +10,8 @@ export interface Work {
   readonly adapter: number;
   /** Position of the token after which read `index` of those to come is made; they rise or repeat. */
   readPosition(index: number): number | undefined;
+  /** Does in small parts what the next `reads` would take long for. */
+  prepare?(): Iterable<void>;
   /** The reads to be made among the tokens `start` … `end` − 1: the next ones, in their order. */
   reads(start: number, end: number): Read[];
   /** Takes in what the reads gave; true when there is nothing more to do. May throw, which fails this work alone. */

@@ -3,6 +3,7 @@ import { ModelError } from "../errors.ts";
 import { type Advance, Scheduler, type SchedulerLimits, type SchedulerStats } from "./scheduler.ts";
 import type { Sequence, Work, WorkSink } from "./sequence.ts";
 import type { Read, StepModel, StepResult, StepSequence } from "./step-model.ts";
+import { TimeSlice } from "./time-slice.ts";
 
 /** What has happened so far, and what is under way. */
 export interface StepLoopStats extends SchedulerStats {
@@ -79,10 +80,15 @@ export class StepLoop implements WorkSink {
     await undefined;
     try {
       for (;;) {
-        this.#current = this.#begin();
-        if (this.#current === undefined) return;
+        const advances = this.#scheduler.plan();
+        if (advances.length === 0) return;
+        const slice = new TimeSlice();
+        for (const _ of this.#prepare(advances)) if (slice.isOver) await slice.pause();
+        this.#current = this.#begin(advances);
+        if (this.#current === undefined) continue;
         const outcome = await this.#current.outcome;
-        // Between this and the next beginning nothing is awaited: consumers of tokens work while the model does.
+        // Between this and the next beginning nothing is awaited but long preparations: consumers of tokens work while the
+        // model does.
         const { members } = this.#current;
         this.#current = undefined;
         this.#finish(members, outcome);
@@ -94,17 +100,24 @@ export class StepLoop implements WorkSink {
     }
   }
 
-  /** The next step with anything to do, if there is one. */
-  #begin(): Step | undefined {
-    for (;;) {
-      const advances = this.#scheduler.plan();
-      if (advances.length === 0) return undefined;
-      const members = advances.flatMap((advance) => this.#prepare(advance));
-      if (members.length === 0) continue;
-      this.#steps += 1;
-      const controller = new AbortController();
-      return { members, controller, outcome: this.#compute(members, controller.signal) };
+  /** What work has to do before its reads, in small parts; what fails at it fails alone. */
+  *#prepare(advances: readonly Advance[]): Generator<void, void> {
+    for (const { sequence } of advances) {
+      try {
+        yield* sequence.work.prepare?.() ?? [];
+      } catch (error) {
+        this.#fail(sequence, error);
+      }
     }
+  }
+
+  /** The planned step without what has gone since, if anything is left. */
+  #begin(advances: readonly Advance[]): Step | undefined {
+    const members = advances.flatMap((advance) => this.#toMember(advance));
+    if (members.length === 0) return undefined;
+    this.#steps += 1;
+    const controller = new AbortController();
+    return { members, controller, outcome: this.#compute(members, controller.signal) };
   }
 
   async #compute(members: readonly Member[], signal: AbortSignal): Promise<Outcome> {
@@ -125,8 +138,9 @@ export class StepLoop implements WorkSink {
   }
 
   /** An advance with its reads; none when asking for them fails, which fails this work alone. */
-  #prepare(advance: Advance): Member[] {
+  #toMember(advance: Advance): Member[] {
     const { sequence, start, end } = advance;
+    if (sequence.state === "gone") return [];
     try {
       return [{ advance, reads: sequence.work.reads(start, end) }];
     } catch (error) {
