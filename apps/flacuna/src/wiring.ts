@@ -1,8 +1,11 @@
 // Give each package the interface it asks for: the one place where they meet.
 import type { GenerateRequest, LanguageModel as ScoredModel } from "@flacuna/eval";
-import { createStopFilter, type LanguageModel } from "@flacuna/model";
-import type { TextEvent, TextGenerator } from "@flacuna/serve";
+import { createStopFilter, type LanguageModel, ModelError } from "@flacuna/model";
+import { ServeError, type TextEvent, type TextGenerator } from "@flacuna/serve";
 import { chatPrompt } from "./chat-prompt.ts";
+
+/** What a client is told to wait when a model takes no more, as the server's own default. */
+const RETRY_SECONDS = 5;
 
 /** A language model as `@flacuna/eval` scores it: raw text in, text or log-probabilities out. */
 export function toScoredModel(name: string, model: LanguageModel): ScoredModel {
@@ -53,11 +56,32 @@ export function toTextGenerator(models: ReadonlyMap<string, LanguageModel>): Tex
       createdAtSeconds: 0,
       ownedBy: "flacuna",
       maxContextTokens: config.maxPositionEmbeddings,
+      supportsJsonSchema: true,
     })),
     countTokens: ({ model, prompt }) => modelOf(model).tokenizer.encode(prompt).length,
     formatChat: ({ model, messages }) => chatPrompt(modelOf(model), messages),
-    generate: ({ model, prompt, options, signal }) => generateText(modelOf(model), prompt, options, signal),
+    async *generate({ model, prompt, options, signal }) {
+      try {
+        yield* generateText(modelOf(model), prompt, options, signal);
+      } catch (error) {
+        throw toClientError(error);
+      }
+    },
   };
+}
+
+/** What a client is told of a failure that it can do something about; other failures are the server's. */
+function toClientError(error: unknown): unknown {
+  if (!(error instanceof ModelError)) return error;
+  const { code, message } = error;
+  // For a client the engine's line is as good as the server's own: it is told the same, 429 and when to come back.
+  if (code === "MODEL_OVERLOADED") {
+    return new ServeError("SERVE_OVERLOADED", message, { retryAfterSeconds: RETRY_SECONDS, cause: error });
+  }
+  const isSchema = code === "MODEL_SCHEMA_UNSUPPORTED";
+  if (!isSchema && code !== "MODEL_INVALID_ARGUMENT") return error;
+  const param = isSchema ? { param: "response_format" } : {};
+  return new ServeError("SERVE_REQUEST_INVALID", message, { ...param, cause: error });
 }
 
 async function* generateText(

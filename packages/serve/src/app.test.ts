@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type AppOptions, buildApp } from "./app.ts";
+import { ServeError } from "./errors.ts";
 import { createParrot } from "./fixtures/parrot.ts";
 
 /** With default options; the tests that share it leave nothing behind. */
@@ -159,6 +160,57 @@ describe("POST /v1/chat/completions", () => {
   });
 });
 
+describe("response_format", () => {
+  const schema = { type: "object", properties: { name: { type: "string" } } };
+  const jsonSchema = (given: object) => ({ type: "json_schema", json_schema: given });
+
+  it.each([
+    [jsonSchema({ name: "who", schema, strict: true }), schema],
+    [{ type: "json_object" }, { type: "object" }],
+    [{ type: "text" }, undefined],
+    [null, undefined],
+  ])("hands the schema of %j to the generator", async (format, expected) => {
+    const generator = createParrot();
+    const app = await build({ generator });
+    for (const request of [chat, completion]) {
+      expect((await app.inject(request({ response_format: format }))).statusCode).toBe(200);
+    }
+    expect(generator.requests.map(({ options }) => options.jsonSchema)).toEqual([expected, expected]);
+  });
+
+  it.each([
+    [{ type: "json_schema" }, "response_format.json_schema", /is required for the type json_schema/],
+    [jsonSchema({ name: "who" }), "response_format.json_schema.schema", /is required/],
+    [jsonSchema({ name: "who", schema: "{}" }), "response_format.json_schema.schema", /must be object/],
+    [{ type: "xml" }, "response_format.type", /must be one of "text","json_object","json_schema"/],
+  ])("refuses %j", async (format, param, message) => {
+    const response = await app.inject(chat({ response_format: format }));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().error).toMatchObject({ code: "invalid_value", param });
+    expect(response.json().error.message).toMatch(message);
+  });
+
+  it("is refused by a model that cannot be held to it", async () => {
+    const format = { response_format: { type: "json_object" }, model: "aviary/macaw" };
+    const response = await app.inject(chat(format));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().error).toMatchObject({ code: "unsupported_parameter", param: "response_format" });
+  });
+
+  it.each([false, true])("passes the generator's word on a schema on as 400, stream %s", async (stream) => {
+    const generator = createParrot(async () => {
+      throw new ServeError("SERVE_REQUEST_INVALID", "#: not is not supported", { param: "response_format" });
+    });
+    const app = await build({ generator });
+    const response = await app.inject(chat({ response_format: { type: "json_object" }, stream }));
+    expect(response.statusCode).toBe(400);
+    expect(response.json().error).toMatchObject({
+      message: "#: not is not supported",
+      param: "response_format",
+    });
+  });
+});
+
 describe("error envelope", () => {
   it.each([
     ["a missing field", chat({ messages: undefined }), "messages", "messages is required."],
@@ -192,7 +244,6 @@ describe("error envelope", () => {
     ["logprobs", 5],
     ["echo", true],
     ["frequency_penalty", 0.5],
-    ["response_format", { type: "json_object" }],
     ["tools", [{ type: "function" }]],
   ])("refuses %s: %o and says why", async (param, value) => {
     const response = await app.inject(completion({ [param]: value }));
@@ -329,6 +380,18 @@ describe("admission", () => {
     gate.open();
     expect((await Promise.all(admitted)).map((response) => response.statusCode)).toEqual([200, 200]);
     expect((await app.inject("/health")).json()).toEqual({ status: "ok", running: 0, waiting: 0 });
+  });
+
+  it("answers 429 with Retry-After when the generator takes no more", async () => {
+    const generator = createParrot(async () => {
+      throw new ServeError("SERVE_OVERLOADED", "busy", { retryAfterSeconds: 2 });
+    });
+    for (const stream of [false, true]) {
+      const refused = await (await build({ generator })).inject(completion({ stream }));
+      expect(refused.statusCode).toBe(429);
+      expect(refused.headers["retry-after"]).toBe("2");
+      expect(refused.json().error).toMatchObject({ type: "rate_limit_error", code: "rate_limit_exceeded" });
+    }
   });
 
   it("gives the place back after a failure", async () => {

@@ -1,6 +1,6 @@
 // Request bodies as the schemas let them through, and what they mean in the generator's terms.
 import { ServeError } from "./errors.ts";
-import type { ChatMessage, GenerationOptions } from "./text-generator.ts";
+import type { ChatMessage, GenerationOptions, ServedModel } from "./text-generator.ts";
 
 /** Fields both endpoints share, in OpenAI's spelling; `null` means absent, as there. */
 export interface SamplingRequest {
@@ -13,6 +13,13 @@ export interface SamplingRequest {
   readonly seed?: number | null;
   readonly stream?: boolean | null;
   readonly stream_options?: { readonly include_usage?: boolean } | null;
+  readonly response_format?: ResponseFormat | null;
+}
+
+/** What the text is to be. */
+interface ResponseFormat {
+  readonly type: "text" | "json_object" | "json_schema";
+  readonly json_schema?: { readonly schema: object };
 }
 
 /** Body of `POST /v1/completions`. */
@@ -51,8 +58,7 @@ export const NEUTRAL_ONLY: Readonly<Record<string, NeutralOnly>> = {
   frequency_penalty: NO_PENALTIES,
   presence_penalty: NO_PENALTIES,
   logit_bias: { neutral: [{}], reason: "logits are not biased" },
-  response_format: { neutral: [{ type: "text" }], reason: "only plain text is generated" },
-  modalities: { neutral: [["text"]], reason: "only plain text is generated" },
+  modalities: { neutral: [["text"]], reason: "only text is generated" },
   tools: NO_TOOLS,
   tool_choice: NO_TOOLS,
   parallel_tool_calls: NO_TOOLS,
@@ -81,16 +87,38 @@ export function rejectUnsupported(body: SamplingRequest): void {
   }
 }
 
-/** Sampling options without `maxTokens`; temperature is 1 where the client names none, as in OpenAI's API. */
-export function toGenerationOptions(body: SamplingRequest): GenerationOptions {
+/**
+ * Options without `maxTokens`; temperature is 1 where the client names none, as in OpenAI's API.
+ *
+ * @throws ServeError `SERVE_PARAMETER_UNSUPPORTED` for JSON of a model without it, `SERVE_REQUEST_INVALID`
+ */
+export function toGenerationOptions(body: SamplingRequest, model: ServedModel): GenerationOptions {
   const { top_p: topP, top_k: topK, stop, seed } = body;
+  const jsonSchema = body.response_format && toJsonSchema(body.response_format, model);
   return {
     temperature: body.temperature ?? 1,
     ...(topP != null && { topP }),
     ...(topK != null && { topK }),
     ...(stop != null && { stop: typeof stop === "string" ? [stop] : stop }),
     ...(seed != null && { seed }),
+    ...(jsonSchema && { jsonSchema }),
   };
+}
+
+/** The schema of the text, if it is to be JSON. */
+function toJsonSchema(
+  { type, json_schema: given }: ResponseFormat,
+  { supportsJsonSchema = false }: ServedModel,
+): object | undefined {
+  if (type === "text") return undefined;
+  if (!supportsJsonSchema) {
+    const message = "response_format is not supported by this model: it generates plain text only. Omit it.";
+    throw new ServeError("SERVE_PARAMETER_UNSUPPORTED", message, { param: "response_format" });
+  }
+  if (type === "json_object") return { type: "object" };
+  if (given) return given.schema;
+  const message = "response_format.json_schema is required for the type json_schema.";
+  throw new ServeError("SERVE_REQUEST_INVALID", message, { param: "response_format.json_schema" });
 }
 
 /** Messages as plain text turns: text parts are joined, and `developer` is the newer name of `system`. */

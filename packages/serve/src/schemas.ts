@@ -51,6 +51,34 @@ const samplingProperties = {
     maximum: Number.MAX_SAFE_INTEGER,
     description: "Makes sampling repeatable as far as the generator promises it. Default: none.",
   }),
+  response_format: nullable({
+    type: "object",
+    required: ["type"],
+    additionalProperties: false,
+    description: "What the text is to be; for models that can be held to a schema. Default: any text.",
+    properties: {
+      type: {
+        type: "string",
+        enum: ["text", "json_object", "json_schema"],
+        description: "Any text, a JSON object, or JSON of a schema.",
+      },
+      json_schema: {
+        type: "object",
+        required: ["name", "schema"],
+        additionalProperties: false,
+        properties: {
+          name: { type: "string", description: "Ignored." },
+          description: { type: "string", description: "Ignored." },
+          schema: {
+            type: "object",
+            description:
+              "JSON Schema; what the text cannot be held to is refused. See the model's documentation.",
+          },
+          strict: nullable({ type: "boolean", description: "Ignored: the text always is of the schema." }),
+        },
+      },
+    },
+  }),
   stream: nullable({ type: "boolean", description: "Answer with server-sent events. Default: false." }),
   stream_options: nullable({
     type: "object",

@@ -13,6 +13,8 @@ export interface GenerationOptions {
   /** Strings that end the generation; the matched string is not part of the text. */
   stop?: readonly string[];
   seed?: number;
+  /** The text is to be JSON that is valid by this schema; for models that say so alone. */
+  jsonSchema?: object;
 }
 
 /** Why a generation ended: by itself or at a stop string (`stop`), or at `maxTokens` (`length`). */
@@ -31,6 +33,8 @@ export interface ServedModel {
   readonly ownedBy: string;
   /** Prompt and completion together. */
   readonly maxContextTokens: number;
+  /** Whether it honours `jsonSchema`. Default false: requests for JSON are refused. */
+  readonly supportsJsonSchema?: boolean;
 }
 
 /** One turn of a conversation, as text. */
@@ -49,6 +53,9 @@ export interface TextGenerator {
   /**
    * Continues the prompt, ending with exactly one `finish` event. Once `signal` is aborted it should stop
    * computing and either end or throw; what it yields afterwards is discarded.
+   *
+   * @throws ServeError to have the client told so: `SERVE_REQUEST_INVALID` for what it cannot honour, such as a schema,
+   * `SERVE_OVERLOADED` when it takes no more for now. Anything else becomes `SERVE_GENERATION_FAILED`.
    */
   generate(request: {
     model: string;

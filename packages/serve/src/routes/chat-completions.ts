@@ -54,5 +54,5 @@ function prepare({ generator }: ServeContext, body: ChatCompletionRequest) {
     requested: body.max_completion_tokens ?? body.max_tokens ?? undefined,
     param: "messages",
   });
-  return { model: model.id, prompt, options: { ...toGenerationOptions(body), maxTokens } };
+  return { model: model.id, prompt, options: { ...toGenerationOptions(body, model), maxTokens } };
 }

@@ -49,5 +49,5 @@ function prepare({ generator }: ServeContext, body: CompletionRequest) {
     requested: body.max_tokens ?? DEFAULT_MAX_TOKENS,
     param: "prompt",
   });
-  return { model: model.id, prompt, options: { ...toGenerationOptions(body), maxTokens } };
+  return { model: model.id, prompt, options: { ...toGenerationOptions(body, model), maxTokens } };
 }
