@@ -81,6 +81,7 @@ describe("public names", () => {
       logicalNot
       logicalOr
       lower
+      mapFile
       mapTree
       matmul
       max
@@ -150,6 +151,7 @@ describe("public names", () => {
       type KernelStatus
       type LossFunction
       type MapTree
+      type MappedFile
       type NamedVar
       type OnnxGraph
       type Operand

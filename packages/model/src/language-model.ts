@@ -95,7 +95,7 @@ export type LanguageModelOptions = StepModelOptions & EngineOptions;
 /**
  * The language model of the checkpoint at `path`, a folder or a GGUF file. Weights are read when first used; what they
  * are converted to for a precision of fewer bits is kept in `~/.cache/flacuna/weights`, or where `FLACUNA_CACHE` says,
- * for the next time.
+ * for the next time: up to 32 GiB, or `FLACUNA_CACHE_GIB`.
  *
  * @throws ModelError as `readCheckpoint` and `readTokenizer` do
  */

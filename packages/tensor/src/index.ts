@@ -111,6 +111,7 @@ export { withParts } from "./precision/weights.ts";
 export { type Equation, formatProgram, type NamedVar, type Program, type Var } from "./program.ts";
 export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
 export { type KernelStatus, kernelStatus, useKernelPath } from "./runtime/kernels.ts";
+export { type MappedFile, mapFile } from "./runtime/mapped-file.ts";
 export type { Device } from "./runtime/session.ts";
 export { Value } from "./runtime/value.ts";
 export type { HalfDType } from "./saved-activations.ts";

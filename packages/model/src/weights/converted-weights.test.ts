@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -8,6 +8,7 @@ import { createLanguageModel } from "../language-model.ts";
 import { readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { contentHash } from "./content-hash.ts";
 import { convertedWeights } from "./converted-weights.ts";
+import { readSafetensors } from "./safetensors.ts";
 
 const PART = "model.layers.0.mlp.up_proj.weight#int8.packed";
 
@@ -104,6 +105,80 @@ describe("convertedWeights()", () => {
     const [name] = await keptFiles();
     await writeFile(join(cache, "weights", name!), "damaged");
     expect(await (await open()).bytes()).toEqual(made);
+  });
+
+  it("replaces a kept file that lost what is in the middle", async () => {
+    const first = await open();
+    const made = await first.bytes();
+    await first.save();
+    const [name] = await keptFiles();
+    const kept = join(cache, "weights", name!);
+    const { offset, length } = (await readSafetensors(kept)).tensors.get(PART)!;
+    const bytes = await readFile(kept);
+    // A file of its own: the first one stays as it is for those who have it mapped.
+    await rm(kept);
+    await writeFile(kept, bytes.fill(0, offset + length / 2, offset + length / 2 + 64));
+    const second = await open();
+    expect(await second.bytes()).toEqual(made);
+    expect([second.reads(), await keptFiles()]).toEqual([1, []]);
+    const third = await open();
+    await third.bytes();
+    await third.save();
+    expect(await keptFiles()).toEqual([name]);
+  });
+
+  it("keeps one whole file when two convert at once", async () => {
+    const both = await Promise.all([open(), open()]);
+    const [made] = await Promise.all(both.map((converted) => converted.bytes()));
+    await Promise.all(both.map(({ save }) => save()));
+    const again = await open();
+    expect(await again.bytes()).toEqual(made);
+    expect([again.reads(), await readdir(join(cache, "weights"))]).toEqual([
+      0,
+      expect.not.arrayContaining([expect.stringMatching("partial")]),
+    ]);
+  });
+
+  it("lets go what was not used for longest, and who uses it has it still", async () => {
+    const first = await open();
+    const made = await first.bytes();
+    await first.save();
+    const [name] = await keptFiles();
+    const { size } = await stat(join(cache, "weights", name!));
+    const longAgo = new Date(2020, 1, 1);
+    const age = async () => {
+      for (const each of await readdir(join(cache, "weights")))
+        await utimes(join(cache, "weights", each), longAgo, longAgo);
+    };
+    vi.stubEnv("FLACUNA_CACHE_GIB", String((2.5 * size) / 2 ** 30));
+    const add = async (seed: number) => {
+      await writeToy(seed);
+      const converted = await open();
+      await converted.bytes();
+      await converted.save();
+    };
+    await age();
+    await add(2);
+    await age();
+    await writeToy(1);
+    const used = await open();
+    await add(3);
+    expect(await keptFiles()).toHaveLength(2);
+    expect(await keptFiles()).toContain(name);
+    await age();
+    await add(4);
+    await add(5);
+    expect(await keptFiles()).not.toContain(name);
+    expect(await used.bytes()).toEqual(made);
+    expect(used.reads()).toBe(0);
+  });
+
+  it("keeps nothing where nothing may be kept", async () => {
+    vi.stubEnv("FLACUNA_CACHE_GIB", "0");
+    const first = await open();
+    await first.bytes();
+    await first.save();
+    expect(await keptFiles()).toEqual([]);
   });
 
   it("gives a language model what it computes without a cache", async () => {

@@ -1,26 +1,15 @@
 // A checkpoint's weights with what they are converted to for a precision, kept in a file from one load to the next.
-import { mkdir } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { type StoredWeight, type Tensor, type WeightSource, withParts } from "@flacuna/tensor";
 import type { CheckpointWeights } from "./checkpoint.ts";
 import { contentHash } from "./content-hash.ts";
-import {
-  readSafetensors,
-  type SafetensorsFile,
-  type TensorToWrite,
-  writeSafetensors,
-} from "./safetensors.ts";
+import { cacheFolder, type KeptWeights, keep, openKept } from "./weight-cache.ts";
 
-/** Rises when the same weights are converted to other bytes than before. */
-const VERSION = 1;
+/** Rises when the same weights are converted to other bytes than before, or kept in another way. */
+const VERSION = 2;
 
 /** Files that this process is writing: two models of one checkpoint make the same. */
 const underWay = new Set<string>();
-
-/** Where converted weights are kept: `FLACUNA_CACHE`, or `~/.cache/flacuna`, and there `weights`. */
-const cacheFolder = (): string =>
-  join(process.env.FLACUNA_CACHE || join(homedir(), ".cache/flacuna"), "weights");
 
 /** A source of weights that keeps what they are converted to. */
 export interface ConvertedWeights {
@@ -44,31 +33,25 @@ export async function convertedWeights(
   const hash = await contentHash([...files], folder).catch(() => undefined);
   if (hash === undefined) return { weights: withParts(weights), save: async () => undefined };
   const path = join(folder, `${hash}.${form}.v${VERSION}.safetensors`);
-  const kept = await readSafetensors(path).catch(() => undefined);
+  const kept = await openKept(path);
   const converted = withParts(weights);
   const made = new Map<string, Tensor>();
   return {
     weights: {
       get(name) {
         const own = weights.get(name);
-        return own ?? (kept && keptWeight(kept, name)) ?? noting(converted.get(name), name, made);
+        if (own !== undefined) return own;
+        const fresh = converted.get(name);
+        return (kept && fresh && keptWeight(kept, name, fresh)) ?? noting(fresh, name, made);
       },
     },
     async save() {
-      const tensors = [...made].map(
-        ([name, tensor]): TensorToWrite => ({
-          name,
-          dtype: tensor.dtype,
-          shape: tensor.shape,
-          read: () => tensor,
-        }),
-      );
+      const tensors = new Map(made);
       made.clear();
-      if (tensors.length === 0 || kept !== undefined || underWay.has(path)) return;
+      if (tensors.size === 0 || kept !== undefined || underWay.has(path)) return;
       underWay.add(path);
       try {
-        await mkdir(folder, { recursive: true });
-        await writeSafetensors(path, tensors);
+        await keep(path, tensors);
       } finally {
         underWay.delete(path);
       }
@@ -76,9 +59,11 @@ export async function convertedWeights(
   };
 }
 
-function keptWeight(file: SafetensorsFile, name: string): StoredWeight | undefined {
-  const entry = file.tensors.get(name);
-  return entry && { dtype: entry.dtype, shape: entry.shape, read: () => file.read(name) };
+function keptWeight(kept: KeptWeights, name: string, fresh: StoredWeight): StoredWeight | undefined {
+  const entry = kept.tensors.get(name);
+  if (entry === undefined) return undefined;
+  const { dtype, shape } = entry;
+  return { dtype, shape, read: async () => (await kept.read(name)) ?? fresh.read() };
 }
 
 function noting(

@@ -69,6 +69,29 @@ describe("writeSafetensors()", () => {
     expect(tensors.get("z")!.offset % 2).toBe(0);
   });
 
+  it("aligns tensors of whole lines of the cache to these", async () => {
+    const path = join(folder, "lines.safetensors");
+    await writeSafetensors(path, [
+      named("a", Tensor.zeros("float64", [1])),
+      named("b", Tensor.zeros("int8", [64, 3])),
+      named("c", Tensor.zeros("float16", [32])),
+    ]);
+    const { tensors } = await readSafetensors(path);
+    expect(["b", "c"].map((name) => tensors.get(name)!.offset % 64)).toEqual([0, 0]);
+  });
+
+  it("reads the same from a file that is mapped, which stays as it is", async () => {
+    const path = join(folder, "mapped.safetensors");
+    const tensor = Tensor.fromArray("int32", [3], [1, 2, 3]);
+    await writeSafetensors(path, [named("a", tensor), named("b", Tensor.zeros("float32", [0]))]);
+    const file = await readSafetensors(path, { isMapped: true });
+    const read = await file.read("a");
+    expect(read).toEqual(tensor);
+    expect(await file.read("b")).toEqual(Tensor.zeros("float32", [0]));
+    (read.data as Int32Array).fill(7);
+    expect(await (await readSafetensors(path)).read("a")).toEqual(tensor);
+  });
+
   it("keeps odd names", async () => {
     const path = join(folder, "odd.safetensors");
     const names = ["__proto__", "constructor", 'quote"and\\slash', "日本語", "1"];

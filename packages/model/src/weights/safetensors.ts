@@ -1,10 +1,13 @@
 // Reads and writes safetensors files, one tensor at a time. Knows the format and the disk, no model.
+import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DTYPES, type DType, Tensor, type TypedArray } from "@flacuna/tensor";
+import { DTYPES, type DType, mapFile, Tensor, type TypedArray } from "@flacuna/tensor";
 import { ModelError } from "../errors.ts";
 import { fileError, MAX_TRANSFER_BYTES, readBytes, withFile } from "./file-reading.ts";
 import {
+  ALIGNMENT_BYTES,
+  byteLength,
   formatSafetensorsHeader,
   HEADER_PREFIX_BYTES,
   MAX_HEADER_BYTES,
@@ -20,7 +23,7 @@ export interface SafetensorsFile {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
   /**
-   * The tensor called `name`, read now into memory of its own.
+   * The tensor called `name`, read now into memory of its own, or in the file's pages where it is mapped.
    *
    * @throws ModelError `MODEL_INVALID_ARGUMENT` for an unknown name, `MODEL_SAFETENSORS_INVALID` when the file has
    * shrunk, `MODEL_FILE_UNREADABLE` when the system refuses
@@ -36,18 +39,33 @@ export interface TensorToWrite {
   read(): Tensor | Promise<Tensor>;
 }
 
+/** How a file is opened. */
+export interface ReadSafetensorsOptions {
+  /**
+   * Whether tensors are the file's pages in memory, which processes share, where the system can; default false. Writes into
+   * such a tensor stay in this process. Only for a file that is never changed in place: if it is shortened, the process dies.
+   */
+  readonly isMapped?: boolean;
+}
+
 /**
  * Opens the safetensors file at `path`: reads and checks its header, no tensor. No file handle is kept.
  *
  * @throws ModelError `MODEL_FILE_UNREADABLE`, or `MODEL_SAFETENSORS_INVALID` when the header does not hold
  */
-export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  const header = await withFile(path, async (file) => {
+export async function readSafetensors(
+  path: string,
+  { isMapped = false }: ReadSafetensorsOptions = {},
+): Promise<SafetensorsFile> {
+  const { header, mapped } = await withFile(path, async (file) => {
     const { size } = await file.stat();
     const headerLength = await readHeaderLength(file, size, path);
     const bytes = await readStretch(file, HEADER_PREFIX_BYTES, headerLength, path);
     const dataStart = HEADER_PREFIX_BYTES + headerLength;
-    return parseSafetensorsHeader(decodeUtf8(bytes, path), { dataStart, fileLength: size, path });
+    return {
+      header: parseSafetensorsHeader(decodeUtf8(bytes, path), { dataStart, fileLength: size, path }),
+      mapped: isMapped ? mapFile(file.fd, size) : undefined,
+    };
   });
   return {
     path,
@@ -57,6 +75,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
       if (entry === undefined) {
         throw new ModelError("MODEL_INVALID_ARGUMENT", `${path}: there is no tensor ${JSON.stringify(name)}`);
       }
+      if (mapped !== undefined) return tensorOf(entry, mapped.bytes(entry.offset, entry.length));
       return withFile(path, (file) => readTensor(file, entry, path));
     },
   };
@@ -64,8 +83,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 
 /**
  * Writes `tensors` as a safetensors file at `path`. The file appears whole or not at all: it is written beside and
- * renamed. Only one tensor is held at a time; on disk they are ordered by falling element width, then by name, so that
- * each is aligned.
+ * renamed. Only one tensor is held at a time; on disk they are ordered by what their sizes are multiples of, then by name,
+ * so that each is aligned to its element width, and to `ALIGNMENT_BYTES` where its size is a multiple of that.
  *
  * @throws ModelError `MODEL_INVALID_ARGUMENT` when a name is given twice or what is read is not as announced,
  * `MODEL_FILE_UNREADABLE` when the system refuses
@@ -75,14 +94,18 @@ export async function writeSafetensors(
   tensors: Iterable<TensorToWrite>,
   options: { readonly metadata?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
-  const ordered = [...tensors].sort(
-    (a, b) => DTYPES[b.dtype].byteWidth - DTYPES[a.dtype].byteWidth || (a.name < b.name ? -1 : 1),
-  );
+  const ordered = [...tensors].sort((a, b) => alignmentOf(b) - alignmentOf(a) || (a.name < b.name ? -1 : 1));
   const header = formatSafetensorsHeader(ordered, options.metadata ?? {});
   await writeWhole(path, async (file) => {
     await writeBytes(file, header);
     for (const item of ordered) await writeBytes(file, bytesOf(await item.read(), item));
   });
+}
+
+/** The largest power of two, up to `ALIGNMENT_BYTES`, that a tensor's size is a multiple of. */
+function alignmentOf({ dtype, shape }: TensorToWrite): number {
+  const bytes = byteLength(dtype, shape) % ALIGNMENT_BYTES;
+  return bytes === 0 ? ALIGNMENT_BYTES : bytes & -bytes;
 }
 
 async function readHeaderLength(file: FileHandle, fileLength: number, path: string): Promise<number> {
@@ -103,12 +126,12 @@ async function readHeaderLength(file: FileHandle, fileLength: number, path: stri
 
 async function readTensor(file: FileHandle, entry: SafetensorsEntry, path: string): Promise<Tensor> {
   const { buffer } = await readStretch(file, entry.offset, entry.length, path);
-  const { arrayType, byteWidth } = DTYPES[entry.dtype];
-  return new Tensor(
-    entry.dtype,
-    entry.shape,
-    new arrayType(buffer, 0, entry.length / byteWidth) as TypedArray,
-  );
+  return tensorOf(entry, buffer);
+}
+
+function tensorOf({ dtype, shape, length }: SafetensorsEntry, buffer: ArrayBuffer): Tensor {
+  const { arrayType, byteWidth } = DTYPES[dtype];
+  return new Tensor(dtype, shape, new arrayType(buffer, 0, length / byteWidth) as TypedArray);
 }
 
 const readStretch = (file: FileHandle, offset: number, length: number, path: string) =>
@@ -139,7 +162,7 @@ function bytesOf(tensor: Tensor, announced: TensorToWrite): Uint8Array {
 
 /** Runs `write` on a new file beside `path`, then moves it into place once its bytes are on the disk. */
 async function writeWhole(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
+  const partial = `${path}.${randomUUID()}.partial`;
   try {
     const file = await open(partial, "w");
     try {

@@ -282,6 +282,48 @@ export function copyMemory(pointer: Pointer, byteLength: number): ArrayBuffer {
   return byteLength === 0 ? new ArrayBuffer(0) : koffi.view(pointer, byteLength).slice(0);
 }
 
+/** `byteLength` bytes of host memory at `pointer`, which must outlive the buffer. */
+export function viewMemory(pointer: Pointer, byteLength: number): ArrayBuffer {
+  return koffi.view(pointer, byteLength);
+}
+
+/** Calls of the C library, looked up once. */
+let systemCalls: { readonly mmap: NativeFunction; readonly munmap: NativeFunction } | undefined;
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_PRIVATE = 2;
+const MAP_FAILED = 2n ** 64n - 1n;
+
+/**
+ * The first `byteLength` bytes of an open file as memory: pages are read when they are first looked at and shared with
+ * whoever maps the file, until they are written, which makes a copy of this process's own.
+ *
+ * @returns undefined when the system refuses, or has no such call, as Windows
+ */
+export function mapMemory(
+  descriptor: number,
+  byteLength: number,
+): { readonly pointer: Pointer; readonly close: () => void } | undefined {
+  if (process.platform === "win32") return undefined;
+  systemCalls ??= openSystemCalls();
+  const { mmap, munmap } = systemCalls;
+  const pointer = mmap(null, byteLength, PROT_READ | PROT_WRITE, MAP_PRIVATE, descriptor, 0);
+  if (pointer === null || pointer === MAP_FAILED) return undefined;
+  return { pointer, close: () => void munmap(pointer, byteLength) };
+}
+
+function openSystemCalls(): NonNullable<typeof systemCalls> {
+  ensureStackSize();
+  const library = koffi.load(null);
+  const bind = (name: string, result: string, args: string[]) =>
+    library.func(name, result, args) as unknown as NativeFunction;
+  return {
+    mmap: bind("mmap", "void*", ["void*", "size_t", "int", "int", "int", "int64_t"]),
+    munmap: bind("munmap", "int", ["void*", "size_t"]),
+  };
+}
+
 function createApi(address: Pointer, table: readonly Pointer[]): CApi {
   const bind = (index: number, result: string, args: readonly string[]) =>
     koffi.decode(table[index], koffi.proto(result, [...args])) as NativeFunction;
