@@ -25,12 +25,14 @@ typedef struct {
 
 /* ---- quantize-blocks.c: float32 rows to signed bytes in blocks ---------------------------------------------------- */
 
-/* Rows of bytes, padded with 0. In each block q = round(x / scale) with scale = max |x| / 127. */
+/* Rows of bytes, padded with 0. In each block q = round(x / scale) with scale = max |x| / 127, in blocks of 32 without the
+   last two of its bits. */
 typedef struct {
   int64_t block;  /* 32 or 64 columns */
   int8_t *q;      /* [rows, round_up(width, DEPTH_STEP)] */
   float *scale;   /* [rows, round_up(width, DEPTH_STEP) / block] */
   int32_t *start; /* likewise, blocks of 64: -128 * the sum of q, for products with weights that have become 128 more */
+  float *shift;   /* likewise, blocks of 32: scale * -1.5 * 2^23, exactly, for products whose sums start at 1.5 * 2^23 */
   float *offset;  /* likewise, blocks of 32: scale * the sum of q, for the minimum that all weights of a block have */
 } BlockRows;
 typedef struct {

@@ -1,9 +1,11 @@
 /* Products of rows quantised in blocks with packed weights of 8 or 4 bits. A register tile holds up to BLOCKS_TILE rows of a
    panel of 32 outputs; the bytes of a block are summed in int32, then scaled and added in float32, block after block. So
-   every weight is read once for a tile, and a row of y is the same whatever its tile. The path of matrix tiles takes the
-   vectors of AVX-512: a tile has no way to scale each block. */
+   every weight is read once for a tile, and a row of y is the same whatever its tile. Weights of 4 bits that meet many
+   tiles are first written out as bytes. The path of matrix tiles takes the vectors of AVX-512: a tile has no way to scale
+   each block. */
 #include "kernels.h"
-#include "vector.h"
+#include "quantize-row.h"
+#include "scratch.h"
 
 #define BLOCKS_INLINE static inline __attribute__((always_inline))
 #define BLOCKS_PANEL 32                        /* outputs: two groups of packed weights */
@@ -11,6 +13,7 @@
 #define BLOCKS_ROW_BYTES (1 << 20)             /* q of a block of rows: half of a usual second-level cache */
 #define BLOCKS_PIECE (1 << 17)                 /* bytes of weights: large against the cost of handing a piece out */
 #define BLOCKS_PIECES 64                       /* at most, for a block of rows */
+#define BLOCKS_MANY_TILES 3                    /* so many are worth writing 4-bit weights out as bytes */
 
 /* Every path has BLOCKS_TILE, the rows of a register tile; BLOCKS_BIAS, what is flipped in signed weights to make them
    what its products take; and blocks_dot: total + the products of 4 inputs in each lane, where q is the same in all. */
@@ -51,25 +54,30 @@ BLOCKS_INLINE Ints blocks_dot(Ints total, Ints weights, Ints q) {
 
 #endif
 
+/* In what form a tile finds its weights: 4 bits as they are packed, or as bytes, and their scales as float32. */
+typedef enum { BLOCKS_INT8, BLOCKS_INT4, BLOCKS_INT4_BYTES } BlocksForm;
+
 /* ---- one register tile ----------------------------------------------------------------------------------------------- */
 
 /* Some rows and a panel. */
 typedef struct {
   const int8_t *q;
-  const float *scale, *offset;
+  const float *scale, *shift, *offset;
   const int32_t *start;
   int64_t q_stride, blocks_stride; /* from row to row: of q, and of the others */
   int64_t blocks;                  /* of the weights */
   const char *packed;              /* the panel's first group; the next panel comes after its second */
   int64_t group_bytes;             /* of packed weights */
   const uint16_t *scales, *minimums;
+  const char *bytes;               /* of BLOCKS_INT4_BYTES: laid out as packed weights of 8 bits */
+  const float *wide;               /* with them: [blocks][scales, minimums][BLOCKS_PANEL] */
   int64_t turn, turns; /* of every `turns` blocks of the next panel this tile asks for the `turn`-th */
   Floats (*sums)[BLOCKS_VECTORS]; /* [BLOCKS_TILE]: the result */
 } BlocksTile;
 
 /* 16 inputs are a part: so many bytes of a group, so many parts in a block. */
-BLOCKS_INLINE int64_t blocks_part_bytes(WeightFormat format) { return format == WEIGHTS_INT8 ? 256 : 128; }
-BLOCKS_INLINE int blocks_parts(WeightFormat format) { return format == WEIGHTS_INT8 ? 4 : 2; }
+BLOCKS_INLINE int64_t blocks_part_bytes(BlocksForm form) { return form == BLOCKS_INT4 ? 128 : 256; }
+BLOCKS_INLINE int blocks_parts(BlocksForm form) { return form == BLOCKS_INT8 ? 4 : 2; }
 
 /* Vector `v` of a panel is in this group, from this lane on. */
 BLOCKS_INLINE int64_t blocks_group(int v) { return v / (COLUMN_STEP / LANES); }
@@ -82,8 +90,9 @@ BLOCKS_INLINE Ints blocks_load(const void *from) {
 }
 
 /* Inputs 4 * quad ... 4 * quad + 3 of the part of a group that starts at `part`. */
-BLOCKS_INLINE Ints blocks_weights(const WeightFormat format, const char *part, const int quad) {
-  if (format == WEIGHTS_INT8) return blocks_load(part + quad * 64) ^ splat_int((int32_t)BLOCKS_BIAS);
+BLOCKS_INLINE Ints blocks_weights(const BlocksForm form, const char *part, const int quad) {
+  if (form == BLOCKS_INT8) return blocks_load(part + quad * 64) ^ splat_int((int32_t)BLOCKS_BIAS);
+  if (form == BLOCKS_INT4_BYTES) return blocks_load(part + quad * 64);
   return blocks_load(part + quad / 2 * 64) >> (quad % 2 * 4) & splat_int(0x0f0f0f0f);
 }
 
@@ -93,13 +102,30 @@ BLOCKS_INLINE Ints blocks_quad(const int8_t *from) {
   return splat_int(quad);
 }
 
-/* Asks for the part of the next panel in the place of `part`. */
-BLOCKS_INLINE void blocks_look_ahead(const WeightFormat format, const BlocksTile *t, const char *part) {
+/* Asks for this block of the next panel. */
+BLOCKS_INLINE void blocks_look_ahead(const BlocksForm form, const BlocksTile *t, int64_t block) {
+  const int64_t bytes = form == BLOCKS_INT8 ? 1024 : 256;
   for (int group = 2; group < 4; group++)
-#pragma GCC unroll 4
-    for (int line = 0; line < blocks_part_bytes(format); line += 64)
-      __builtin_prefetch(part + group * t->group_bytes + line, 0, 2);
+#pragma GCC unroll 16
+    for (int line = 0; line < bytes; line += 64)
+      __builtin_prefetch(t->packed + group * t->group_bytes + block * bytes + line, 0, 2);
 }
+
+/* Where a row's sums of a block of 4 bits start, and the same times the row's scale once they are there: ROUNDER is so large
+   that the bits of the float that starts there count in ones. Its product with the scale is exact, as is that of shift,
+   so this rounds once, as it would without the detour that saves a conversion. */
+#if defined(PATH_AVX512) || defined(PATH_AVX2)
+#define BLOCKS_START ((Ints)splat(ROUNDER))
+BLOCKS_INLINE Floats blocks_scaled(Ints dot, Floats scale, Floats shift) {
+  return multiply_add((Floats)dot, scale, shift);
+}
+#else
+#define BLOCKS_START splat_int(0)
+BLOCKS_INLINE Floats blocks_scaled(Ints dot, Floats scale, Floats shift) {
+  (void)shift;
+  return __builtin_convertvector(dot, Floats) * scale;
+}
+#endif
 
 /* sums[r][v] += the block's products times its scales. */
 BLOCKS_INLINE void blocks_add_int8(const int rows, const BlocksTile *t, int64_t block,
@@ -113,22 +139,23 @@ BLOCKS_INLINE void blocks_add_int8(const int rows, const BlocksTile *t, int64_t 
   }
 }
 
-BLOCKS_INLINE void blocks_add_int4(const int rows, const BlocksTile *t, int64_t block,
+BLOCKS_INLINE void blocks_add_int4(const int rows, const BlocksForm form, const BlocksTile *t, int64_t block,
                                    Ints dots[BLOCKS_TILE][BLOCKS_VECTORS], Floats sums[BLOCKS_TILE][BLOCKS_VECTORS]) {
   Floats scales[BLOCKS_VECTORS], minimums[BLOCKS_VECTORS];
 #pragma GCC unroll 8
   for (int v = 0; v < BLOCKS_VECTORS; v++) {
     int64_t at = (blocks_group(v) * t->blocks + block) * COLUMN_STEP + blocks_lane(v);
-    scales[v] = load_float16(t->scales + at);
-    minimums[v] = load_float16(t->minimums + at);
+    const float *wide = t->wide + block * 2 * BLOCKS_PANEL + v * LANES;
+    scales[v] = form == BLOCKS_INT4 ? load_float16(t->scales + at) : load(wide);
+    minimums[v] = form == BLOCKS_INT4 ? load_float16(t->minimums + at) : load(wide + BLOCKS_PANEL);
   }
 #pragma GCC unroll 12
   for (int r = 0; r < rows; r++) {
-    Floats scale = splat(t->scale[r * t->blocks_stride + block]);
-    Floats offset = splat(t->offset[r * t->blocks_stride + block]);
+    int64_t place = r * t->blocks_stride + block;
+    Floats scale = splat(t->scale[place]), shift = splat(t->shift[place]), offset = splat(t->offset[place]);
 #pragma GCC unroll 8
     for (int v = 0; v < BLOCKS_VECTORS; v++) {
-      Floats dot = __builtin_convertvector(dots[r][v], Floats) * scale;
+      Floats dot = blocks_scaled(dots[r][v], scale, shift);
       sums[r][v] = multiply_add(minimums[v], offset, multiply_add(dot, scales[v], sums[r][v]));
     }
   }
@@ -140,10 +167,11 @@ BLOCKS_INLINE const int8_t *blocks_opaque(const int8_t *pointer) {
   return pointer;
 }
 
-BLOCKS_INLINE void blocks_tile(const int rows, const WeightFormat format, const BlocksTile *t) {
+BLOCKS_INLINE void blocks_tile(const int rows, const BlocksForm form, const BlocksTile *t) {
   const int64_t stride = t->q_stride;
   const int8_t *q[(BLOCKS_TILE + 2) / 3]; /* of every third row */
-  const char *part = t->packed;
+  const char *part = form == BLOCKS_INT4_BYTES ? t->bytes : t->packed;
+  const int64_t group_bytes = form == BLOCKS_INT4_BYTES ? 2 * t->group_bytes : t->group_bytes;
   Floats sums[BLOCKS_TILE][BLOCKS_VECTORS];
   int64_t wait = t->turn;
 #pragma GCC unroll 4
@@ -154,24 +182,23 @@ BLOCKS_INLINE void blocks_tile(const int rows, const WeightFormat format, const 
     for (int v = 0; v < BLOCKS_VECTORS; v++) sums[r][v] = (Floats){};
   for (int64_t block = 0; block < t->blocks; block++) {
     Ints dots[BLOCKS_TILE][BLOCKS_VECTORS];
-    int looks = wait == 0;
-    wait = looks ? t->turns - 1 : wait - 1;
+    if (wait == 0) blocks_look_ahead(form, t, block);
+    wait = wait == 0 ? t->turns - 1 : wait - 1;
 #pragma GCC unroll 12
     for (int r = 0; r < rows; r++) {
-      int is_biased = format == WEIGHTS_INT8 && BLOCKS_BIAS != 0;
-      Ints start = splat_int(is_biased ? t->start[r * t->blocks_stride + block] : 0);
+      Ints start = form != BLOCKS_INT8 ? BLOCKS_START
+                                       : splat_int(BLOCKS_BIAS ? t->start[r * t->blocks_stride + block] : 0);
 #pragma GCC unroll 8
       for (int v = 0; v < BLOCKS_VECTORS; v++) dots[r][v] = start;
     }
 #pragma GCC unroll 1
-    for (int i = 0; i < blocks_parts(format); i++, part += blocks_part_bytes(format)) {
-      if (looks) blocks_look_ahead(format, t, part);
+    for (int i = 0; i < blocks_parts(form); i++, part += blocks_part_bytes(form)) {
 #pragma GCC unroll 4
       for (int quad = 0; quad < 4; quad++) {
         Ints weights[BLOCKS_VECTORS];
 #pragma GCC unroll 8
         for (int v = 0; v < BLOCKS_VECTORS; v++)
-          weights[v] = blocks_weights(format, part + blocks_group(v) * t->group_bytes + blocks_lane(v) * 4, quad);
+          weights[v] = blocks_weights(form, part + blocks_group(v) * group_bytes + blocks_lane(v) * 4, quad);
 #pragma GCC unroll 12
         for (int r = 0; r < rows; r++) {
           Ints operand = blocks_quad(q[r / 3] + r % 3 * stride + quad * 4);
@@ -182,8 +209,8 @@ BLOCKS_INLINE void blocks_tile(const int rows, const WeightFormat format, const 
 #pragma GCC unroll 4
       for (int j = 0; j < (rows + 2) / 3; j++) q[j] += 16;
     }
-    if (format == WEIGHTS_INT8) blocks_add_int8(rows, t, block, dots, sums);
-    else blocks_add_int4(rows, t, block, dots, sums);
+    if (form == BLOCKS_INT8) blocks_add_int8(rows, t, block, dots, sums);
+    else blocks_add_int4(rows, form, t, block, dots, sums);
   }
 #pragma GCC unroll 12
   for (int r = 0; r < rows; r++)
@@ -191,9 +218,9 @@ BLOCKS_INLINE void blocks_tile(const int rows, const WeightFormat format, const 
     for (int v = 0; v < BLOCKS_VECTORS; v++) t->sums[r][v] = sums[r][v];
 }
 
-#define BLOCKS_ROWS(n) case n: return blocks_tile(n, format, t)
+#define BLOCKS_ROWS(n) case n: return blocks_tile(n, form, t)
 /* The same for any number of rows, each count compiled on its own. */
-BLOCKS_INLINE void blocks_tile_of(const WeightFormat format, int64_t rows, const BlocksTile *t) {
+BLOCKS_INLINE void blocks_tile_of(const BlocksForm form, int64_t rows, const BlocksTile *t) {
   switch (rows) {
     BLOCKS_ROWS(1);
     BLOCKS_ROWS(2);
@@ -213,22 +240,58 @@ BLOCKS_INLINE void blocks_tile_of(const WeightFormat format, int64_t rows, const
 #endif
   }
 }
-static void blocks_tile_int8(int64_t rows, const BlocksTile *t) { blocks_tile_of(WEIGHTS_INT8, rows, t); }
-static void blocks_tile_int4(int64_t rows, const BlocksTile *t) { blocks_tile_of(WEIGHTS_INT4, rows, t); }
+static void blocks_tile_int8(int64_t rows, const BlocksTile *t) { blocks_tile_of(BLOCKS_INT8, rows, t); }
+static void blocks_tile_int4(int64_t rows, const BlocksTile *t) { blocks_tile_of(BLOCKS_INT4, rows, t); }
+static void blocks_tile_int4_bytes(int64_t rows, const BlocksTile *t) { blocks_tile_of(BLOCKS_INT4_BYTES, rows, t); }
+typedef void BlocksTileOf(int64_t rows, const BlocksTile *t);
+
+/* Writes the panel's 4-bit weights out as bytes and its scales as float32; they stay until the thread's next panel. */
+static void blocks_write_out(BlocksTile *t) {
+  const int64_t bytes = 4 * t->group_bytes;
+  char *to = scratch(0, bytes + t->blocks * 2 * BLOCKS_PANEL * sizeof(float));
+  float *wide = (float *)(to + bytes);
+  for (int64_t at = 0; at < 2 * t->group_bytes; at += 64)
+    for (int v = 0; v < COLUMN_STEP / LANES; v++)
+      for (int quad = 0; quad < 2; quad++) {
+        Ints weights = blocks_weights(BLOCKS_INT4, t->packed + at + v * LANES * 4, quad);
+        memcpy(to + 2 * at + quad * 64 + v * LANES * 4, &weights, sizeof weights);
+      }
+  for (int64_t block = 0; block < t->blocks; block++)
+    for (int v = 0; v < BLOCKS_VECTORS; v++) {
+      int64_t from = (blocks_group(v) * t->blocks + block) * COLUMN_STEP + blocks_lane(v);
+      store(wide + block * 2 * BLOCKS_PANEL + v * LANES, load_float16(t->scales + from));
+      store(wide + (block * 2 + 1) * BLOCKS_PANEL + v * LANES, load_float16(t->minimums + from));
+    }
+  t->bytes = to;
+  t->wide = wide;
+}
 
 /* ---- all of them ------------------------------------------------------------------------------------------------------ */
 
-/* One row of a panel: y = addend + sums * column_scale. */
-static void blocks_write(const BlockWeights *w, int64_t row, int64_t column, const Floats sums[BLOCKS_VECTORS]) {
-  float *y = w->y + row * w->out;
-  const float *addend = w->addend == NULL ? NULL : w->addend + row * w->out;
-  for (int v = 0; v < BLOCKS_VECTORS && column < w->out; v++, column += LANES) {
-    int64_t left = w->out - column;
+/* The first `count` columns of one row of a panel: y = addend + sums * column_scale. */
+BLOCKS_INLINE void blocks_write_first(const BlockWeights *w, int64_t row, int64_t column, int64_t count,
+                                      const Floats sums[BLOCKS_VECTORS]) {
+  float *y = w->y + row * w->out + column;
+  const float *addend = w->addend == NULL ? NULL : w->addend + row * w->out + column;
+#pragma GCC unroll 8
+  for (int v = 0; v < BLOCKS_VECTORS; v++) {
+    int64_t at = v * LANES, left = count - at;
+    if (left <= 0) return;
     Floats value = sums[v];
-    if (w->column_scale != NULL) value *= load_first(w->column_scale + column, left);
-    if (addend != NULL) value += load_first(addend + column, left);
-    store_first(y + column, value, left);
+    if (w->column_scale != NULL) value *= load_first(w->column_scale + column + at, left);
+    if (addend != NULL) value += load_first(addend + at, left);
+    store_first(y + at, value, left);
   }
+}
+static void blocks_write(const BlockWeights *w, int64_t row, int64_t column, const Floats sums[BLOCKS_VECTORS]) {
+  if (column + BLOCKS_PANEL <= w->out) blocks_write_first(w, row, column, BLOCKS_PANEL, sums);
+  else blocks_write_first(w, row, column, w->out - column, sums);
+}
+
+/* Asks for what blocks_write will write: else its stores wait for memory, and those of the next tile behind them. */
+static void blocks_ask(const BlockWeights *w, int64_t row, int64_t column) {
+  for (int64_t at = column; at < column + BLOCKS_PANEL && at < w->out; at += 16)
+    __builtin_prefetch(w->y + row * w->out + at, 1, 3);
 }
 
 typedef struct {
@@ -259,14 +322,17 @@ static void blocks_panel(const BlockProduct *p, const BlockWeights *w, int64_t p
   Floats sums[BLOCKS_TILE][BLOCKS_VECTORS];
   t.sums = sums;
   t.turns = (stop - row + BLOCKS_TILE - 1) / BLOCKS_TILE;
+  int are_bytes = p->format == WEIGHTS_INT4 && t.turns >= BLOCKS_MANY_TILES;
+  BlocksTileOf *tile = p->format == WEIGHTS_INT8 ? blocks_tile_int8 : are_bytes ? blocks_tile_int4_bytes : blocks_tile_int4;
+  if (are_bytes) blocks_write_out(&t);
   for (t.turn = 0; t.turn < t.turns; t.turn++) {
     int64_t rows = (stop - row) / (t.turns - t.turn);
     t.q = p->x.q + row * t.q_stride;
     t.scale = p->x.scale + row * t.blocks_stride;
     if (p->format == WEIGHTS_INT8) t.start = p->x.start + row * t.blocks_stride;
-    else t.offset = p->x.offset + row * t.blocks_stride;
-    if (p->format == WEIGHTS_INT8) blocks_tile_int8(rows, &t);
-    else blocks_tile_int4(rows, &t);
+    else t.shift = p->x.shift + row * t.blocks_stride, t.offset = p->x.offset + row * t.blocks_stride;
+    for (int64_t r = 0; r < rows; r++) blocks_ask(w, row + r, panel * BLOCKS_PANEL);
+    tile(rows, &t);
     for (int64_t r = 0; r < rows; r++, row++) blocks_write(w, row, panel * BLOCKS_PANEL, sums[r]);
   }
 }

@@ -253,9 +253,10 @@ static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WE
 /* Room for `rows` rows of `width` in blocks of `block`. */
 static BlockRows scratch_blocks(int64_t rows, int64_t width, int64_t block) {
   int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
-  int8_t *q = scratch(BLOCKS_SLOT, rows * padded + 2 * blocks * sizeof(float));
-  float *scale = (float *)(q + rows * padded), *offset = scale + blocks;
-  return (BlockRows){block, q, scale, (int32_t *)offset, offset}; /* a format needs either of the last two */
+  int8_t *q = scratch(BLOCKS_SLOT, rows * padded + 3 * blocks * sizeof(float));
+  float *scale = (float *)(q + rows * padded), *rest = scale + blocks;
+  if (block == 64) return (BlockRows){.block = block, .q = q, .scale = scale, .start = (int32_t *)rest};
+  return (BlockRows){.block = block, .q = q, .scale = scale, .shift = rest, .offset = rest + blocks};
 }
 
 /* x in blocks; with a companion first normalised with that as its gain, or, when it is gated, silu(x) * companion. */

@@ -6,6 +6,15 @@
 
 #define LONGEST_BLOCK 64
 
+/* Without the last two bits, so that its product with ROUNDER is exact. */
+static inline float short_scale(float scale) {
+  uint32_t bits;
+  memcpy(&bits, &scale, sizeof bits);
+  bits &= ~UINT32_C(3);
+  memcpy(&scale, &bits, sizeof scale);
+  return scale;
+}
+
 /* One whole block; returns the sum of its bytes. When its scale is 0 or NaN, they are 0. */
 static inline __attribute__((always_inline)) int32_t quantize_block(const int block, const float *x, int8_t *q,
                                                                     float *scale) {
@@ -16,6 +25,7 @@ static inline __attribute__((always_inline)) int32_t quantize_block(const int bl
     seen = quantize_see(seen, values[i]);
   }
   *scale = quantize_scale(seen);
+  if (block == 32) *scale = short_scale(*scale);
   if (!(*scale > 0)) {
     memset(q, 0, block);
     return 0;
@@ -42,7 +52,10 @@ static inline __attribute__((always_inline)) void quantize_blocks_of(const int b
     else if (at < width) memcpy(rest, x + at, (width - at) * sizeof(float));
     int32_t sum = quantize_block(block, from, q + at, to->scale + place);
     if (block == 64) to->start[place] = -128 * sum;
-    else to->offset[place] = to->scale[place] * (float)sum;
+    else {
+      to->shift[place] = to->scale[place] * -ROUNDER;
+      to->offset[place] = to->scale[place] * (float)sum;
+    }
   }
 }
 

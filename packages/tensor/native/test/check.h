@@ -114,11 +114,11 @@ static inline BlockRows exact_blocks(int64_t rows, int64_t width, int64_t block)
   int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
   BlockRows to = {.block = block, .q = exact(rows * padded), .scale = exact(blocks * sizeof(float))};
   if (block == 64) to.start = exact(blocks * sizeof(int32_t));
-  else to.offset = exact(blocks * sizeof(float));
+  else to.shift = exact(blocks * sizeof(float)), to.offset = exact(blocks * sizeof(float));
   return to;
 }
 static inline void free_blocks(BlockRows blocks) {
-  free(blocks.q), free(blocks.scale), free(blocks.start), free(blocks.offset);
+  free(blocks.q), free(blocks.scale), free(blocks.start), free(blocks.shift), free(blocks.offset);
 }
 
 /* Whether `got` is what quantize_blocks makes of the values, to the bit. */
@@ -130,7 +130,9 @@ static inline int blocks_as_separate(const Kernels *kernels, int64_t rows, int64
   int wrong = memcmp(got.q, separate.to.q, rows * padded) != 0;
   wrong += memcmp(got.scale, separate.to.scale, blocks * sizeof(float)) != 0;
   if (got.block == 64) wrong += memcmp(got.start, separate.to.start, blocks * sizeof(int32_t)) != 0;
-  else wrong += memcmp(got.offset, separate.to.offset, blocks * sizeof(float)) != 0;
+  else
+    wrong += memcmp(got.shift, separate.to.shift, blocks * sizeof(float)) != 0 ||
+             memcmp(got.offset, separate.to.offset, blocks * sizeof(float)) != 0;
   free_blocks(separate.to);
   return wrong == 0;
 }

@@ -28,7 +28,7 @@ static BlockRows random_rows(int64_t rows, int64_t in, int64_t block) {
   BlockRows to = exact_blocks(rows, in, block);
   int64_t padded = round_up(in, DEPTH_STEP), blocks = padded / block;
   for (int64_t b = 0; b < rows * blocks; b++) {
-    to.scale[b] = random_float(1e-2f);
+    to.scale[b] = (float)random_between(-65536, 65536) / (1 << 23); /* so short that its product with ROUNDER is exact */
     int32_t sum = 0;
     int is_extreme = random_bits() % 5 == 0;
     for (int64_t i = 0; i < block; i++) {
@@ -38,7 +38,7 @@ static BlockRows random_rows(int64_t rows, int64_t in, int64_t block) {
       sum += to.q[b * block + i];
     }
     if (block == 64) to.start[b] = -128 * sum;
-    else to.offset[b] = to.scale[b] * (float)sum;
+    else to.shift[b] = to.scale[b] * -12582912.0f, to.offset[b] = to.scale[b] * (float)sum;
   }
   return to;
 }
@@ -107,7 +107,7 @@ static BlockRows row_of(BlockRows rows, int64_t row, int64_t padded) {
   rows.q += row * padded;
   rows.scale += place;
   if (rows.block == 64) rows.start += place;
-  else rows.offset += place;
+  else rows.shift += place, rows.offset += place;
   return rows;
 }
 

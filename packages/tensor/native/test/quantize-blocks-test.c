@@ -23,7 +23,8 @@ static int block_is_right(const float *x, int64_t count, BlockRows to, const int
     sum += q[i];
   }
   if (to.block == 64) return wrong == 0 && to.start[place] == -128 * sum;
-  return wrong == 0 && (isnan(expected) ? isnan(to.offset[place]) : to.offset[place] == scale * (float)sum);
+  if (isnan(expected)) return wrong == 0 && isnan(to.shift[place]) && isnan(to.offset[place]);
+  return wrong == 0 && to.shift[place] == -12582912.0 * scale && to.offset[place] == scale * (float)sum;
 }
 
 static void check_rows(const Kernels *kernels, const char *what, int64_t rows, int64_t width, int64_t block,
