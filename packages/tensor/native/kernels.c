@@ -4,6 +4,7 @@
 #include "attention.c"
 #include "attention-pages.c"
 #include "cross-entropy.c"
+#include "int8-rows.c"
 #include "linear-blocks.c"
 #include "linear-int8.c"
 #include "linear-panels.c"
@@ -23,6 +24,7 @@
 const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .path = TEXT(KERNEL_PATH),
     .quantize_rows = quantize_rows,
+    .int8_rows = int8_rows,
     .quantize_blocks = quantize_blocks,
     .int8_forward = int8_forward,
     .int8_backward = int8_backward,

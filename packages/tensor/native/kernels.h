@@ -23,6 +23,16 @@ typedef struct {
   float *scale;              /* [rows] */
 } QuantizeRows;
 
+/* ---- int8-rows.c: rows of packed bytes by their numbers ------------------------------------------------------------ */
+
+typedef struct {
+  int64_t rows, width;
+  const int64_t *indices; /* [rows] */
+  const int8_t *packed;   /* as linear-int8.c reads it */
+  const float *scales;    /* one per row of the matrix */
+  float *y;               /* [rows, width] */
+} Int8Rows;
+
 /* ---- quantize-blocks.c: float32 rows to signed bytes in blocks ---------------------------------------------------- */
 
 /* Rows of bytes, padded with 0. In each block q = round(x / scale) with scale = max |x| / 127, in blocks of 32 without the
@@ -307,6 +317,7 @@ typedef struct {
 typedef struct {
   const char *path;
   void (*quantize_rows)(const QuantizeRows *, const Parallel *);
+  void (*int8_rows)(const Int8Rows *, const Parallel *);
   void (*quantize_blocks)(const QuantizeBlocks *, const Parallel *);
   void (*int8_forward)(const Int8Product *, const Parallel *);
   void (*int8_backward)(const Int8Product *, const Parallel *);

@@ -138,6 +138,22 @@ static void compute_quantize_rows(Call *call) {
   if (!call->status) active_kernels()->quantize_rows(&arguments, &call->parallel);
 }
 
+/* (indices [N], packed, scales [out]) -> [N, in] */
+static void compute_int8_rows(Call *call) {
+  Tensor indices = input(call, 0), packed = input(call, 1), scales = input(call, 2);
+  int64_t in = call->attributes[0], out = call->attributes[1], rows = elements_of(&indices);
+  if (indices.rank != 1) fail(call, "Int8Rows: numbers have one axis");
+  expect_elements(call, &packed, round_up(out, DEPTH_STEP) * round_up(in, DEPTH_STEP),
+                  "Int8Rows: packed weights of another size");
+  expect_elements(call, &scales, out, "Int8Rows: scales are not [out]");
+  if (call->status) return;
+  const int64_t *index = indices.data;
+  for (int64_t row = 0; row < rows; row++)
+    if (index[row] < 0 || index[row] >= out) return fail(call, "Int8Rows: there is no row of that number");
+  Int8Rows arguments = {rows, in, index, packed.data, scales.data, output(call, 0, (int64_t[]){rows, in}, 2)};
+  if (!call->status) active_kernels()->int8_rows(&arguments, &call->parallel);
+}
+
 static void check_addend(Call *call, const Tensor *addend, int64_t elements) {
   if (addend->data) expect_elements(call, addend, elements, "linear: the addend's shape is not the result's");
 }
@@ -886,6 +902,7 @@ typedef struct {
 
 static Operator operators[] = {
     {{0}, "QuantizeRows", compute_quantize_rows, {F32, F32}, 1, {U8, F32}, {0}, {0}},
+    {{0}, "Int8Rows", compute_int8_rows, {I64, I8, F32}, 0, {F32}, SIZES, {0}},
     {{0}, "Int8Linear", compute_int8_linear, {U8, F32, I8, F32, I32, F32}, 1, {F32}, SIZES, {0}},
     {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1,
      {F32}, SIZES, {0}},

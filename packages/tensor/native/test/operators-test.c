@@ -164,6 +164,7 @@ typedef struct {
 
 static const Example examples[] = {
     {"QuantizeRows", {ROWS(IN), VECTOR(IN)}},
+    {"Int8Rows", {VECTOR(T), INT8_WEIGHT(OUT)}},
     {"Int8Linear", {ROWS(PADDED(IN)), ROWS(1), INT8_PACKED, VECTOR(OUT), VECTOR(PADDED(OUT)), ROWS(OUT)}},
     {"Int8LinearTransposed", {ROWS(PADDED(OUT)), ROWS(1), INT8_PACKED, VECTOR(PADDED(IN)), ROWS(IN)}},
     {"Bfloat16Linear", {ROWS(IN), BFLOAT16_PACKED, ROWS(OUT)}},
@@ -288,6 +289,7 @@ static int is_free(const Example *example, size_t input, size_t axis) {
   if (strcmp(example->name, "Product") == 0) return axis == (input == 0 ? 1 : 0);
   if (strcmp(example->name, "SumOfSquares") == 0) return 1;
   if (strncmp(example->name, "Paged", 5) == 0) return input == 5;
+  if (strcmp(example->name, "Int8Rows") == 0) return input == 0;
   if (strcmp(example->name, "SelectTokens") == 0) return (input == 0 && axis == 1) || (input == 5 && axis == 0);
   int are_logits = strncmp(example->name, "CrossEntropy", 12) == 0 && example->inputs[input].rank == 2;
   return are_logits && axis == 1;
@@ -376,6 +378,7 @@ static void check_wrong_values(const char *path) {
       {"CrossEntropy", 1, -1, 0}, {"CrossEntropy", 1, CLASSES, 0}, {"CrossEntropyGrad", 2, -1, 0},
       {"CrossEntropyGrad", 2, CLASSES, 0}, {"Attention", 5, -1, 0}, {"Attention", 5, T, 0}, {"AttentionGrad", 6, -1, 0},
       {"AttentionGrad", 6, T, 0}, {"AttentionGrad", 6, 1000, 0},
+      {"Int8Rows", 0, -1, 0}, {"Int8Rows", 0, OUT, 0},
       /* forced token and mask of the last row, the last seen token and its row, the row before */
       {"SelectTokens", 2, CLASSES, 2}, {"SelectTokens", 2, 2, 1}, {"SelectTokens", 3, -1, 0},
       {"SelectTokens", 3, CLASSES, 0},

@@ -2,6 +2,7 @@
 // held in 16 bits.
 import { int4BlockLinear, int8BlockLinear } from "../composites/block-linear.ts";
 import { int8Linear, int8LinearTransposed } from "../composites/int8-linear.ts";
+import { int8Rows } from "../composites/int8-rows.ts";
 import {
   bfloat16Linear,
   bfloat16LinearTransposed,
@@ -18,6 +19,7 @@ import {
   PARTS,
   type PartSpec,
   type Policy,
+  type PrecisionByPath,
   type PrecisionChoice,
   partPath,
   policyFor,
@@ -70,13 +72,15 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
 
 /**
  * The program with its products by frozen float32 matrices computed as the policy says, and with the matrices that it
- * only looks rows up in held in float16.
+ * looks rows up in held in float16; where a product of rows in blocks reads the same matrix, as a tied output head, its
+ * bytes serve both.
  */
 export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice, "float16">): Program {
   if (choice === "float32") return program;
   const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
   if ([...frozen.values()].every(({ path }) => precisionOf(path, "linear") === "float32")) return program;
+  const inBytes = productsInBytes(program, frozen, precisionOf);
   return rewriteProgram(program, (equation, valueOf) => {
     if (equation.primitive === "composite") return allowBfloat16(equation, valueOf);
     const place = MATRIX_OPERANDS[equation.primitive];
@@ -86,9 +90,29 @@ export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice
     const policy = policyFor(precisionOf(matrix.path, use), matrix);
     if (policy === "float32") return undefined;
     const other = valueOf(equation.inputs[1 - place!]!);
-    if (use === "rows") return [cast(gather(partsOf("float16", matrix).rows, other), "float32")];
+    if (use === "rows") return [rowsOf(matrix, other, inBytes.has(matrix.path))];
     return [PRODUCTS[policy][use](other, matrix)];
   });
+}
+
+/** Rows of a matrix in float32. */
+function rowsOf(matrix: FrozenMatrix, indices: Tracer, isInBytes: boolean): Tracer {
+  if (isInBytes && indices.dtype === "int64") return int8Rows(indices, partsOf("int8", matrix));
+  return cast(gather(partsOf("float16", matrix).rows, indices), "float32");
+}
+
+/** Paths of the matrices that products in blocks of 8 bits read. */
+function productsInBytes(
+  { equations }: Program,
+  frozen: ReadonlyMap<number, FrozenMatrix>,
+  precisionOf: PrecisionByPath,
+): ReadonlySet<string> {
+  const paths = equations.flatMap((equation) => {
+    const matrix = useOf(equation) === "linear" ? frozen.get(equation.inputs[1]!.id) : undefined;
+    const policy = matrix && policyFor(precisionOf(matrix.path, "linear"), matrix);
+    return policy === "int8Blockwise" ? [matrix!.path] : [];
+  });
+  return new Set(paths);
 }
 
 /** Which operand of a primitive may be a matrix in a form of its own. */
