@@ -5,6 +5,7 @@
 #include <string.h>
 #include "kernels.h"
 #include "paths.h"
+#include "pool.h"
 #include "runtime.h"
 #include "scratch.h"
 
@@ -32,6 +33,7 @@ typedef struct {
   Context *context;
   const int64_t *attributes;
   const float *factors;
+  size_t threads; /* that this call may use */
   Parallel parallel;
   Status *status; /* of the first thing that failed */
 } Call;
@@ -46,7 +48,13 @@ static void fail(Call *call, const char *message) {
 
 static void run_parallel(const Parallel *self, Task task, size_t count, void *argument) {
   Call *call = self->context;
-  /* One batch per piece: threads take the next when they are done, so uneven pieces balance. */
+  if (call->threads == 1) {
+    for (size_t i = 0; i < count; i++) task(argument, i);
+    return;
+  }
+  if (pool_run(call->threads, task, count, argument)) return;
+  /* Another session has the pool; the runtime has threads for every session. One batch per piece: threads take the next
+     when they are done, so uneven pieces balance. */
   keep(call, CALL(API_PARALLEL_FOR, ParallelFor)(call->context, task, count, count, argument));
 }
 
@@ -877,7 +885,6 @@ static void compute_thin_outer(Call *call) {
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
 typedef struct {
-  CustomOperator base; /* first: the runtime hands its address back */
   const char *name;
   void (*compute)(Call *call);
   int input_types[MAX_INPUTS]; /* up to the first 0 */
@@ -900,70 +907,78 @@ typedef struct {
 #define INT4_PARTS U8, F16, F16
 #define MOMENTS {"beta1", "complement1", "beta2", "complement2", "epsilon"}
 
-static Operator operators[] = {
-    {{0}, "QuantizeRows", compute_quantize_rows, {F32, F32}, 1, {U8, F32}, {0}, {0}},
-    {{0}, "Int8Rows", compute_int8_rows, {I64, I8, F32}, 0, {F32}, SIZES, {0}},
-    {{0}, "Int8Linear", compute_int8_linear, {U8, F32, I8, F32, I32, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1,
+static const Operator operators[] = {
+    {"QuantizeRows", compute_quantize_rows, {F32, F32}, 1, {U8, F32}, {0}, {0}},
+    {"Int8Rows", compute_int8_rows, {I64, I8, F32}, 0, {F32}, SIZES, {0}},
+    {"Int8Linear", compute_int8_linear, {U8, F32, I8, F32, I32, F32}, 1, {F32}, SIZES, {0}},
+    {"Int8LinearTransposed", compute_int8_linear_transposed, {U8, F32, I8, I32, F32}, 1,
      {F32}, SIZES, {0}},
-    {{0}, "Bfloat16Linear", compute_bfloat16_linear, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1,
+    {"Bfloat16Linear", compute_bfloat16_linear, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
+    {"Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1,
      {F32}, SIZES, {0}},
-    {{0}, "Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
-    {{0}, "Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
+    {"Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
+    {"Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
      {F32}, SIZES, {0}},
-    {{0}, "Int8BlockLinear", compute_int8_block_linear, {F32, INT8_PARTS, F32, F32}, 2,
+    {"Int8BlockLinear", compute_int8_block_linear, {F32, INT8_PARTS, F32, F32}, 2,
      {F32}, {"prologue", "in", "out"}, {"epsilon"}},
-    {{0}, "Int8BlockLinear2", compute_int8_block_linear2, {F32, INT8_PARTS, INT8_PARTS, F32}, 1,
+    {"Int8BlockLinear2", compute_int8_block_linear2, {F32, INT8_PARTS, INT8_PARTS, F32}, 1,
      {F32, F32}, {"prologue", "in", "out", "out2"}, {"epsilon"}},
-    {{0}, "Int8BlockLinear3", compute_int8_block_linear3, {F32, INT8_PARTS, INT8_PARTS, INT8_PARTS, F32}, 1,
+    {"Int8BlockLinear3", compute_int8_block_linear3, {F32, INT8_PARTS, INT8_PARTS, INT8_PARTS, F32}, 1,
      {F32, F32, F32}, {"prologue", "in", "out", "out2", "out3"}, {"epsilon"}},
-    {{0}, "Int4BlockLinear", compute_int4_block_linear, {F32, INT4_PARTS, F32, F32}, 2,
+    {"Int4BlockLinear", compute_int4_block_linear, {F32, INT4_PARTS, F32, F32}, 2,
      {F32}, {"prologue", "in", "out"}, {"epsilon"}},
-    {{0}, "Int4BlockLinear2", compute_int4_block_linear2, {F32, INT4_PARTS, INT4_PARTS, F32}, 1,
+    {"Int4BlockLinear2", compute_int4_block_linear2, {F32, INT4_PARTS, INT4_PARTS, F32}, 1,
      {F32, F32}, {"prologue", "in", "out", "out2"}, {"epsilon"}},
-    {{0}, "Int4BlockLinear3", compute_int4_block_linear3, {F32, INT4_PARTS, INT4_PARTS, INT4_PARTS, F32}, 1,
+    {"Int4BlockLinear3", compute_int4_block_linear3, {F32, INT4_PARTS, INT4_PARTS, INT4_PARTS, F32}, 1,
      {F32, F32, F32}, {"prologue", "in", "out", "out2", "out3"}, {"epsilon"}},
-    {{0}, "Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0,
+    {"Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0,
      {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
-    {{0}, "AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
+    {"AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,
      {F32, F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
-    {{0}, "PagedAttention", compute_paged_attention, {F32, F32, F32, F32, F32, I32, I32, I32, F32, F32}, 0,
+    {"PagedAttention", compute_paged_attention, {F32, F32, F32, F32, F32, I32, I32, I32, F32, F32}, 0,
      {F32, F32, F32}, {0}, {0}},
-    {{0}, "PagedAttentionFloat16", compute_paged_attention_float16,
+    {"PagedAttentionFloat16", compute_paged_attention_float16,
      {F32, F32, F32, F16, F16, I32, I32, I32, F32, F32}, 0, {F32, F16, F16}, {0}, {0}},
-    {{0}, "RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
-    {{0}, "RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
-    {{0}, "Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
-    {{0}, "SwigluQuantize", compute_swiglu_quantize, {F32, F32}, 0, {U8, F32}, {"hadamard"}, {0}},
-    {{0}, "SwigluGradQuantize", compute_swiglu_grad_quantize, {F32, F32, F32, F32, F32}, 0,
+    {"RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
+    {"RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
+    {"Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
+    {"SwigluQuantize", compute_swiglu_quantize, {F32, F32}, 0, {U8, F32}, {"hadamard"}, {0}},
+    {"SwigluGradQuantize", compute_swiglu_grad_quantize, {F32, F32, F32, F32, F32}, 0,
      {U8, F32, U8, F32}, {"hadamard"}, {0}},
-    {{0}, "SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
-    {{0}, "Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
-    {{0}, "CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
-    {{0}, "CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
-    {{0}, "SelectTokens", compute_select_tokens, {F32, F32, I32, I32, F32, I32}, 0,
+    {"SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
+    {"Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
+    {"CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
+    {"CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
+    {"SelectTokens", compute_select_tokens, {F32, F32, I32, I32, F32, I32}, 0,
      {I32, F32, I32, I32, F32}, {"top"}, {0}},
-    {{0}, "Product", compute_product, {F32, F32}, 0, {F32}, {"transpose_a", "transpose_b"}, {0}},
-    {{0}, "AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0,
+    {"Product", compute_product, {F32, F32}, 0, {F32}, {"transpose_a", "transpose_b"}, {0}},
+    {"AdamW", compute_adamw, {F32, F32, F32, F32, F32, F32, F32, F32, BOOL}, 0,
      {F32, F32, F32}, {0}, MOMENTS},
-    {{0}, "Accumulate", compute_accumulate, {F32, F32, BOOL}, 0, {F32}, {0}, {"divisor"}},
-    {{0}, "SumOfSquares", compute_sum_of_squares, {F32}, 0, {F32}, {0}, {0}},
-    {{0}, "ThinReduce", compute_thin_reduce, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
-    {{0}, "ThinExpand", compute_thin_expand, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
-    {{0}, "ThinOuter", compute_thin_outer, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
+    {"Accumulate", compute_accumulate, {F32, F32, BOOL}, 0, {F32}, {0}, {"divisor"}},
+    {"SumOfSquares", compute_sum_of_squares, {F32}, 0, {F32}, {0}, {0}},
+    {"ThinReduce", compute_thin_reduce, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
+    {"ThinExpand", compute_thin_expand, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
+    {"ThinOuter", compute_thin_outer, {F32, F32}, 0, {F32}, {"transposed"}, {0}},
 };
 #define OPERATOR_COUNT (sizeof operators / sizeof *operators)
 
 /* ---- what the runtime calls ---------------------------------------------------------------------------- */
 
+/* An operator in a domain. */
+typedef struct {
+  CustomOperator base; /* first: the runtime hands its address back */
+  const Operator *operator;
+  size_t threads; /* of one call */
+} Entry;
+
 typedef struct {
   const Operator *operator;
+  size_t threads;
   int64_t attributes[MAX_ATTRIBUTES];
   float factors[MAX_ATTRIBUTES];
 } Kernel;
 
-static const Operator *operator_of(const CustomOperator *self) { return (const Operator *)self; }
+static const Operator *operator_of(const CustomOperator *self) { return ((const Entry *)self)->operator; }
 static const char *get_name(const CustomOperator *self) { return operator_of(self)->name; }
 static const char *get_provider(const CustomOperator *self) { return (void)self, "CPUExecutionProvider"; }
 static size_t count_types(const int *types, size_t most) {
@@ -1000,6 +1015,7 @@ static Status *create_kernel(const CustomOperator *self, Api unused, const Kerne
   Kernel *kernel = calloc(1, sizeof *kernel);
   if (kernel == NULL) return new_status(CODE_FAIL, "flacuna operator: out of memory");
   kernel->operator = operator;
+  kernel->threads = ((const Entry *)self)->threads;
   Status *status = NULL;
   const char *const *names = operator->attributes;
   for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && names[i]; i++) {
@@ -1018,7 +1034,7 @@ static Status *create_kernel(const CustomOperator *self, Api unused, const Kerne
 
 static Status *compute(void *self, Context *context) {
   Kernel *kernel = self;
-  Call call = {.context = context, .attributes = kernel->attributes, .factors = kernel->factors};
+  Call call = {context, kernel->attributes, kernel->factors, .threads = kernel->threads};
   call.parallel = (Parallel){run_parallel, &call};
   kernel->operator->compute(&call);
   return call.status;
@@ -1026,8 +1042,8 @@ static Status *compute(void *self, Context *context) {
 
 static void destroy_kernel(void *kernel) { free(kernel); }
 
-static void complete(Operator *operator) {
-  operator->base = (CustomOperator){
+static CustomOperator custom_operator(void) {
+  return (CustomOperator){
       .version = 18,
       .get_name = get_name,
       .get_provider = get_provider,
@@ -1053,10 +1069,13 @@ static void complete(Operator *operator) {
 /* How many operators there are. */
 size_t flacuna_operator_count(void) { return OPERATOR_COUNT; }
 
-/* The operator to add to a domain, which lives as long as the process. Calls give one runtime's API. */
-const void *flacuna_operator(const void *runtime_api, size_t index) {
+/* A new operator to add to a domain, which computes with `threads` threads and lives as long as the process; null past the
+   last, or without memory. Calls give one runtime's API. */
+const void *flacuna_operator(const void *runtime_api, size_t index, size_t threads) {
   api = (Api)runtime_api;
   if (index >= OPERATOR_COUNT) return NULL;
-  if (operators[index].base.version == 0) complete(&operators[index]);
-  return &operators[index].base;
+  Entry *entry = malloc(sizeof *entry);
+  if (entry == NULL) return NULL;
+  *entry = (Entry){custom_operator(), &operators[index], threads};
+  return &entry->base;
 }

@@ -8,6 +8,7 @@ import type { PrecisionChoice } from "./precision/parts.ts";
 import { besideStoredBlocks } from "./precision/stored-blocks.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
+import { physicalParallelism } from "./runtime/parallelism.ts";
 import {
   activeKernelPath,
   createSession,
@@ -166,7 +167,7 @@ export class Executable {
  * const square = await compile(trace((x) => mul(x, x), [spec("float32", [dim("N")])]));
  */
 export async function compile(program: Program, options: CompileOptions = {}): Promise<Executable> {
-  const { device = "cpu", precision = "float32" } = options;
+  const { device = "cpu", precision = "float32", threads = physicalParallelism() } = options;
   const weights = withParts(options.weights ?? weightsFrom(new Map()));
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
   const choice = device === "cpu" ? besideStoredBlocks(program, precision, weights) : precision;
@@ -178,8 +179,8 @@ export async function compile(program: Program, options: CompileOptions = {}): P
     initializers: await resolveWeights(graph.weights, weights),
     opaqueInitializers: graph.opaqueWeights,
     prepacked: sharedWeights(weights).prepacked,
-    ...(kernels && { operatorDomain: kernels.domain }),
-    ...(options.threads !== undefined && { threads: options.threads }),
+    ...(kernels && { operatorDomain: kernels.domainFor(threads) }),
+    threads,
     ...(options.spinning !== undefined && { spinning: options.spinning }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),
   });

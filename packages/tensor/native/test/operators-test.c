@@ -4,7 +4,7 @@
 #include "check.h"
 
 size_t flacuna_operator_count(void);
-const void *flacuna_operator(const void *runtime_api, size_t index);
+const void *flacuna_operator(const void *runtime_api, size_t index, size_t threads);
 const char *flacuna_path(size_t index);
 int flacuna_use_path(const char *path);
 
@@ -212,9 +212,10 @@ static KernelInfo right_attributes(const Example *example) {
 }
 
 static const CustomOperator *find_operator(const char *name) {
-  for (size_t i = 0; i < flacuna_operator_count(); i++) {
-    const CustomOperator *operator = flacuna_operator(api_table, i);
-    if (strcmp(operator->get_name(operator), name) == 0) return operator;
+  static const CustomOperator *operators[EXAMPLES];
+  for (size_t i = 0; i < flacuna_operator_count() && i < EXAMPLES; i++) {
+    if (operators[i] == NULL) operators[i] = flacuna_operator(api_table, i, 2);
+    if (strcmp(operators[i]->get_name(operators[i]), name) == 0) return operators[i];
   }
   return NULL;
 }
@@ -421,6 +422,6 @@ int main(void) {
     check_too_many_alternatives(path);
   }
   CHECK(EXAMPLES == flacuna_operator_count(), "an operator has no example");
-  CHECK(flacuna_operator(api_table, flacuna_operator_count()) == NULL, "an operator past the last");
+  CHECK(flacuna_operator(api_table, flacuna_operator_count(), 2) == NULL, "an operator past the last");
   return check_report("operators");
 }

@@ -36,7 +36,8 @@ for pid in "${pids[@]}"; do wait "$pid"; done
 for source in test/${1:-*}-test.c; do
   program="$out/$(basename "$source" .c)"
   more=()
-  [[ "$source" != test/operators-test.c ]] || more=(operators.c paths.c)
+  [[ "$source" != test/operators-test.c ]] || more=(operators.c paths.c pool.c)
+  [[ "$source" != test/pool-test.c ]] || more=(pool.c)
   "$cc" "${common[@]}" -DAMX_EMULATED "$source" "${more[@]}" scratch.c "${objects[@]}" -o "$program" -lm
   "$program" "${@:2}"
 done

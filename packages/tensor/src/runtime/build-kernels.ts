@@ -115,7 +115,7 @@ async function compileAndLink(folder: string, library: string): Promise<void> {
         object: join(folder, `kernels-${path}.o`),
         flags: [`-DKERNEL_PATH=${path}`, ...pathFlags],
       })),
-      ...["operators.c", "paths.c", "scratch.c"].map((source) => ({
+      ...["operators.c", "paths.c", "pool.c", "scratch.c"].map((source) => ({
         source,
         object: join(folder, source.replace(/c$/, "o")),
         flags: without.map((path) => `-DWITHOUT_${path.toUpperCase()}`),

@@ -211,8 +211,8 @@ export function openLibrary(path: string): ApiBase | undefined {
 
 /** The library of native kernels; see `native/operators.c` and `native/paths.c`. */
 export interface KernelLibrary {
-  /** One `OrtCustomOp` per operator; they live as long as the process. */
-  operators(api: CApi): Pointer[];
+  /** One new `OrtCustomOp` per operator, which computes with `threads` threads; they live as long as the process. */
+  operators(api: CApi, threads: number): Pointer[];
   /** Names of the instruction-set paths that this CPU can run, best first. */
   paths(): string[];
   /** Makes a path the one that runs; false when this CPU cannot. */
@@ -230,11 +230,12 @@ export function openKernelLibrary(path: string): KernelLibrary {
   openLibraries.push(library);
   pinLibrary(path);
   const count = library.func("flacuna_operator_count", "size_t", []);
-  const operator = library.func("flacuna_operator", "void*", ["void*", "size_t"]);
+  const operator = library.func("flacuna_operator", "void*", ["void*", "size_t", "size_t"]);
   const pathName = library.func("flacuna_path", "str", ["size_t"]);
   const usePath = library.func("flacuna_use_path", "int", ["str"]);
   return {
-    operators: (api) => Array.from({ length: Number(count()) }, (_, i) => operator(api.table, i) as Pointer),
+    operators: (api, threads) =>
+      Array.from({ length: Number(count()) }, (_, i) => operator(api.table, i, threads) as Pointer),
     paths() {
       const names: string[] = [];
       for (let name = pathName(0); name !== null; name = pathName(names.length)) names.push(name as string);

@@ -10,8 +10,8 @@ export const KERNEL_DOMAIN = "flacuna";
 /** The native kernels, ready to be used by sessions. */
 export interface NativeKernels {
   readonly library: KernelLibrary;
-  /** for `SessionSettings.operatorDomain` */
-  readonly domain: Pointer;
+  /** for `SessionSettings.operatorDomain`: operators that compute with so many threads */
+  domainFor(threads: number): Pointer;
 }
 
 /** Whether the native kernels can be used here, and how. */
@@ -43,11 +43,21 @@ async function load(): Promise<Loaded> {
     if (setting) throw new TensorError("TENSOR_INVALID_ARGUMENT", `${SETTING}=${setting}: ${reason}`);
     return { reason };
   }
+  usePath(library, setting || library.paths()[0]!);
+  const domains = new Map<number, Pointer>();
+  const domainFor = (threads: number) => {
+    const domain = domains.get(threads) ?? createDomain(library, threads);
+    domains.set(threads, domain);
+    return domain;
+  };
+  return { kernels: { library, domainFor } };
+}
+
+function createDomain(library: KernelLibrary, threads: number): Pointer {
   const { api } = loadRuntime();
   const domain = create((out) => api.CreateCustomOpDomain(KERNEL_DOMAIN, out));
-  for (const operator of library.operators(api)) api.CustomOpDomain_Add(domain, operator);
-  usePath(library, setting || library.paths()[0]!);
-  return { kernels: { library, domain } };
+  for (const operator of library.operators(api, threads)) api.CustomOpDomain_Add(domain, operator);
+  return domain;
 }
 
 /** The library; without it, why there is none. */

@@ -36,7 +36,7 @@ export interface SessionSettings {
   readonly config?: Readonly<Record<string, string>>;
   /** The device provider's own options, by its own names; ignored on "cpu". */
   readonly providerOptions?: Readonly<Record<string, string>>;
-  /** Operators beyond the runtime's own, such as `NativeKernels.domain`. */
+  /** Operators beyond the runtime's own, such as `NativeKernels.domainFor`. */
   readonly operatorDomain?: Pointer;
   /** Where the profile goes: `<prefix>_<time>.json`, written when the session is disposed. */
   readonly profilePrefix?: string;
