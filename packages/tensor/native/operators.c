@@ -33,7 +33,7 @@ typedef struct {
   Context *context;
   const int64_t *attributes;
   const float *factors;
-  size_t threads; /* that this call may use */
+  size_t threads; /* of the pool that this call may use; 0: the runtime's own */
   Parallel parallel;
   Status *status; /* of the first thing that failed */
 } Call;
@@ -52,9 +52,9 @@ static void run_parallel(const Parallel *self, Task task, size_t count, void *ar
     for (size_t i = 0; i < count; i++) task(argument, i);
     return;
   }
-  if (pool_run(call->threads, task, count, argument)) return;
-  /* Another session has the pool; the runtime has threads for every session. One batch per piece: threads take the next
-     when they are done, so uneven pieces balance. */
+  if (call->threads > 1 && pool_run(call->threads, task, count, argument)) return;
+  /* The runtime has threads for every session. One batch per piece: threads take the next when they are done, so uneven
+     pieces balance. */
   keep(call, CALL(API_PARALLEL_FOR, ParallelFor)(call->context, task, count, count, argument));
 }
 
@@ -968,7 +968,7 @@ static const Operator operators[] = {
 typedef struct {
   CustomOperator base; /* first: the runtime hands its address back */
   const Operator *operator;
-  size_t threads; /* of one call */
+  size_t threads; /* as in Call */
 } Entry;
 
 typedef struct {
@@ -1069,8 +1069,8 @@ static CustomOperator custom_operator(void) {
 /* How many operators there are. */
 size_t flacuna_operator_count(void) { return OPERATOR_COUNT; }
 
-/* A new operator to add to a domain, which computes with `threads` threads and lives as long as the process; null past the
-   last, or without memory. Calls give one runtime's API. */
+/* A new operator to add to a domain, which lives as long as the process and computes with `threads` threads of the pool, or
+   with the runtime's for 0; null past the last, or without memory. Calls give one runtime's API. */
 const void *flacuna_operator(const void *runtime_api, size_t index, size_t threads) {
   api = (Api)runtime_api;
   if (index >= OPERATOR_COUNT) return NULL;

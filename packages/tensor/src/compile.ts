@@ -1,13 +1,12 @@
 // Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
-import { TensorError } from "./errors.ts";
 import { fuse } from "./fuse.ts";
-import { mayWriteOver } from "./in-place.ts";
 import { lower, type OnnxGraph } from "./onnx/lower.ts";
 import { inPrecision } from "./precision/in-precision.ts";
 import type { PrecisionChoice } from "./precision/parts.ts";
 import { besideStoredBlocks } from "./precision/stored-blocks.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
+import { ProgramBinding } from "./program-binding.ts";
 import { physicalParallelism } from "./runtime/parallelism.ts";
 import {
   activeKernelPath,
@@ -69,7 +68,8 @@ export class Executable {
   readonly program: Program;
   private readonly graph: OnnxGraph;
   private readonly session: Session;
-  private readonly checkedAliases = new Set<string>();
+  /** see `ProgramBinding` */
+  private readonly writableOver = new Set<string>();
 
   constructor(program: Program, graph: OnnxGraph, session: Session) {
     this.program = program;
@@ -86,54 +86,28 @@ export class Executable {
    */
   async run(args: readonly unknown[], options: RunOptions = {}): Promise<unknown> {
     const leaves = flatten(args, isArgument).map(({ leaf }) => leaf);
+    const made: Value[] = [];
+    const toValue = (leaf: Tensor | Value) => {
+      if (leaf instanceof Value) return leaf;
+      const value = Value.fromTensor(leaf);
+      made.push(value);
+      return value;
+    };
+    using binding = this.createBinding();
     bindSizes(this.program.inputs, leaves);
-    const { into = new Map<string, Value>() } = options;
-    this.checkAliases(leaves, into);
-    const values = leaves.map((leaf) => (leaf instanceof Tensor ? Value.fromTensor(leaf) : leaf));
     try {
-      const results = await this.session.run({
-        inputs: new Map(values.map((value, index) => [this.graph.inputNames[index]!, value])),
-        outputs: new Map(
-          this.program.outputs.map(({ path }, index) => [
-            this.graph.outputNames[index]!,
-            into.get(path) ?? null,
-          ]),
-        ),
-        ...(options.signal && { signal: options.signal }),
-      });
-      return this.program.rebuildOutputs(this.graph.outputNames.map((name) => results.get(name)));
+      for (const [index, { path }] of this.program.inputs.entries()) binding.bindInput(path, toValue(leaves[index]!));
+      for (const [path, value] of options.into ?? []) binding.bindOutput(path, value);
+      const results = await binding.run(options);
+      return this.program.rebuildOutputs(this.program.outputs.map(({ path }) => results.get(path)));
     } finally {
-      values.forEach((value, index) => {
-        if (leaves[index] instanceof Tensor) value.dispose();
-      });
+      for (const value of made) value.dispose();
     }
   }
 
-  private checkAliases(leaves: readonly (Tensor | Value)[], into: ReadonlyMap<string, Value>): void {
-    if (new Set(into.values()).size < into.size) {
-      throw new TensorError(
-        "TENSOR_INVALID_ARGUMENT",
-        "run: two outputs are given the same value to write into",
-      );
-    }
-    for (const [path, target] of into) {
-      const output = this.program.outputs.find((each) => each.path === path);
-      if (output === undefined)
-        throw new TensorError("TENSOR_INVALID_ARGUMENT", `run: the program has no output "${path}"`);
-      leaves.forEach((leaf, index) => {
-        if (leaf !== target) return;
-        const input = this.program.inputs[index]!;
-        const key = `${path} ${input.path}`;
-        if (this.checkedAliases.has(key)) return;
-        if (!mayWriteOver(this.program, output.variable, input.variable)) {
-          throw new TensorError(
-            "TENSOR_INVALID_ARGUMENT",
-            `run: output "${path}" cannot be written over argument "${input.path}", which is read later; give it a value of its own`,
-          );
-        }
-        this.checkedAliases.add(key);
-      });
-    }
+  /** For runs that read and write mostly the same values: what is bound stays bound. */
+  createBinding(): ProgramBinding {
+    return new ProgramBinding(this.program, this.graph, this.session.createBinding(), this.writableOver);
   }
 
   /** Which operators the program became and what computes them, most frequent first. */
@@ -179,7 +153,8 @@ export async function compile(program: Program, options: CompileOptions = {}): P
     initializers: await resolveWeights(graph.weights, weights),
     opaqueInitializers: graph.opaqueWeights,
     prepacked: sharedWeights(weights).prepacked,
-    ...(kernels && { operatorDomain: kernels.domainFor(threads) }),
+    // Threads that spin are the runtime's own: those of the pool would compete with them.
+    ...(kernels && { operatorDomain: kernels.domainFor(options.spinning ? 0 : threads) }),
     threads,
     ...(options.spinning !== undefined && { spinning: options.spinning }),
     ...(options.profilePrefix !== undefined && { profilePrefix: options.profilePrefix }),

@@ -211,7 +211,7 @@ export function openLibrary(path: string): ApiBase | undefined {
 
 /** The library of native kernels; see `native/operators.c` and `native/paths.c`. */
 export interface KernelLibrary {
-  /** One new `OrtCustomOp` per operator, which computes with `threads` threads; they live as long as the process. */
+  /** One new `OrtCustomOp` per operator, with `threads` threads of the pool (0: the runtime's), for the process's life. */
   operators(api: CApi, threads: number): Pointer[];
   /** Names of the instruction-set paths that this CPU can run, best first. */
   paths(): string[];

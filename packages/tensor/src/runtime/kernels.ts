@@ -10,7 +10,7 @@ export const KERNEL_DOMAIN = "flacuna";
 /** The native kernels, ready to be used by sessions. */
 export interface NativeKernels {
   readonly library: KernelLibrary;
-  /** for `SessionSettings.operatorDomain`: operators that compute with so many threads */
+  /** for `SessionSettings.operatorDomain`: operators that compute with so many threads of the pool, 0 for the runtime's */
   domainFor(threads: number): Pointer;
 }
 

@@ -1,17 +1,19 @@
 // `createSession` and `Session`: a model ready to run, its runs one after another on a thread of their own.
 // Knows ONNX bytes and values, not programs.
 import { TensorError } from "../errors.ts";
-import { create, type OutPointer, type Pointer, readNumber, readPointers, readString } from "./c-api.ts";
-import { type Device, memoryInfo } from "./device.ts";
+import { Binding } from "./binding.ts";
+import { create, type Pointer, readString } from "./c-api.ts";
+import type { Device } from "./device.ts";
 import { Gate, nativeCallGate } from "./gate.ts";
 import { addInitializers } from "./initializers.ts";
 import { loadRuntime, type Runtime } from "./library.ts";
 import { forgottenObjects, NativeObject } from "./native-object.ts";
-import { checkBindings, type Ports, readPorts } from "./ports.ts";
+import { type Ports, readPorts } from "./ports.ts";
 import { holdPrepackedWeights, type PrepackedWeights } from "./prepacked-weights.ts";
 import { type SessionSettings, withSessionOptions } from "./session-options.ts";
-import { adoptValue, holdValue, type Value } from "./value.ts";
+import type { Value } from "./value.ts";
 
+export type { Binding } from "./binding.ts";
 export type { Device } from "./device.ts";
 export { declareInitializer } from "./initializers.ts";
 export { activeKernelPath, KERNEL_DOMAIN, nativeKernels } from "./kernels.ts";
@@ -142,6 +144,7 @@ export class Session implements AsyncDisposable {
   readonly #releaseAll: () => Promise<void>;
   /** Lets one run in at a time: a second one would compete for the same threads, and may share values with the first. */
   readonly #gate = new Gate(1);
+  readonly #bindings = new Set<Binding>();
   #disposal: Promise<void> | undefined;
   #profilePath: string | undefined;
 
@@ -197,24 +200,31 @@ export class Session implements AsyncDisposable {
    * `TENSOR_RUNTIME`
    */
   async run({ inputs, outputs, signal }: RunRequest): Promise<Map<string, Value>> {
+    using binding = this.createBinding();
+    for (const [name, value] of inputs) binding.bindInput(name, value);
+    for (const [name, value] of outputs) binding.bindOutput(name, value);
+    return await binding.run(signal);
+  }
+
+  /**
+   * For runs that read and write mostly the same values: what is bound stays bound.
+   *
+   * @throws TensorError `TENSOR_VALUE_DISPOSED` when this session was disposed
+   */
+  createBinding(): Binding {
     if (this.#disposal)
       throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the session was disposed before");
-    checkBindings(this.inputs, inputs, this.outputs, outputs);
-    const held = new Held();
-    try {
-      const inputPointers = held.hold("input", inputs);
-      const outputPointers = held.hold("output", outputs);
-      const made = await this.#gate.run(
-        () => nativeCallGate.run(() => this.#execute(inputPointers, outputPointers, signal), signal),
-        signal,
-      );
-      return new Map([...outputs].map(([name, value]) => [name, value ?? made.get(name)!]));
-    } catch (error) {
-      if (!isCausedBy(signal, error)) throw error;
-      throw new TensorError("TENSOR_CANCELLED", "run: cancelled by its signal", { cause: signal?.reason });
-    } finally {
-      held.release();
-    }
+    const binding = new Binding({
+      runtime: this.#runtime,
+      pointer: this.#pointer,
+      device: this.device,
+      inputs: this.inputs,
+      outputs: this.outputs,
+      perform: (pointer, steps, signal) => this.#perform(pointer, steps, signal),
+      forget: (each) => this.#bindings.delete(each),
+    });
+    this.#bindings.add(binding);
+    return binding;
   }
 
   /** Waits for the runs that were asked for, then gives the session's memory back. May be called again. */
@@ -227,54 +237,39 @@ export class Session implements AsyncDisposable {
     return this.dispose();
   }
 
-  async #execute(
-    inputs: Pointers,
-    outputs: Pointers,
+  async #perform<T>(
+    binding: Pointer,
+    { bind, takeOutputs }: { readonly bind: () => void; readonly takeOutputs: () => T },
     signal: AbortSignal | undefined,
-  ): Promise<Map<string, Value>> {
-    signal?.throwIfAborted();
+  ): Promise<T> {
+    if (this.#disposal)
+      throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the session was disposed before");
+    const execute = async () => {
+      signal?.throwIfAborted();
+      bind();
+      await this.#runBinding(binding, signal);
+      return takeOutputs();
+    };
+    try {
+      return await this.#gate.run(() => nativeCallGate.run(execute, signal), signal);
+    } catch (error) {
+      if (!isCausedBy(signal, error)) throw error;
+      throw new TensorError("TENSOR_CANCELLED", "run: cancelled by its signal", { cause: signal?.reason });
+    }
+  }
+
+  async #runBinding(binding: Pointer, signal: AbortSignal | undefined): Promise<void> {
     const { api } = this.#runtime;
-    const binding = create((out) => api.CreateIoBinding(this.#pointer, out));
     const terminate = () => api.RunOptionsSetTerminate(this.#runOptions);
     try {
-      this.#bind(binding, inputs, outputs);
       running.set(this.#runOptions, this.#runtime);
       signal?.addEventListener("abort", terminate, { once: true });
       await api.async.RunWithBinding(this.#pointer, this.#runOptions, binding);
-      return this.#takeOutputs(binding, outputs);
     } finally {
       signal?.removeEventListener("abort", terminate);
       running.delete(this.#runOptions);
       api.RunOptionsUnsetTerminate(this.#runOptions);
-      api.ReleaseIoBinding(binding);
     }
-  }
-
-  #bind(binding: Pointer, inputs: Pointers, outputs: Pointers): void {
-    const { api } = this.#runtime;
-    for (const [name, pointer] of inputs) api.BindInput(binding, name, pointer!);
-    if (this.device !== "cpu") api.SynchronizeBoundInputs(binding);
-    for (const [name, pointer] of outputs) {
-      if (pointer === null) api.BindOutputToDevice(binding, name, memoryInfo(this.#runtime, this.device));
-      else api.BindOutput(binding, name, pointer);
-    }
-  }
-
-  /** The outputs that the runtime allocated. It lists all outputs in the order in which they were bound. */
-  #takeOutputs(binding: Pointer, outputs: Pointers): Map<string, Value> {
-    const made = new Map<string, Value>();
-    if ([...outputs.values()].every((pointer) => pointer !== null)) return made;
-    const { api, allocator } = this.#runtime;
-    const list: OutPointer = [null];
-    const count = readNumber((out) => api.GetBoundOutputValues(binding, allocator, list, out));
-    const pointers = readPointers(list[0]!, count);
-    api.AllocatorFree(allocator, list[0]);
-    [...outputs].forEach(([name, given], index) => {
-      const pointer = pointers[index]!;
-      if (given === null) made.set(name, adoptValue(this.#runtime, pointer, this.device));
-      else api.ReleaseValue(pointer);
-    });
-    return made;
   }
 
   async #release(): Promise<void> {
@@ -284,29 +279,8 @@ export class Session implements AsyncDisposable {
       this.#profilePath = readString(path);
       api.AllocatorFree(allocator, path);
     }
+    for (const binding of this.#bindings) binding.dispose();
     forgottenObjects.unregister(this);
     await this.#releaseAll();
-  }
-}
-
-/** Objects to bind, by name; null for an output that the runtime allocates. */
-type Pointers = ReadonlyMap<string, Pointer | null>;
-
-/** The values of one run, kept alive until it is over. */
-class Held {
-  readonly #releases: (() => void)[] = [];
-
-  hold(side: string, values: ReadonlyMap<string, Value | null>): Pointers {
-    const pointers = new Map<string, Pointer | null>();
-    for (const [name, value] of values) {
-      const held = value && holdValue(value, `run: ${side} "${name}"`);
-      if (held) this.#releases.push(held.release);
-      pointers.set(name, held ? held.pointer : null);
-    }
-    return pointers;
-  }
-
-  release(): void {
-    for (const release of this.#releases) release();
   }
 }

@@ -1,0 +1,126 @@
+// `ProgramBinding`: values bound to a program's inputs and outputs, by their paths. Checks them when they change.
+import { TensorError } from "./errors.ts";
+import { mayWriteOver } from "./in-place.ts";
+import type { OnnxGraph } from "./onnx/lower.ts";
+import type { Program } from "./program.ts";
+import type { Binding } from "./runtime/session.ts";
+import type { Value } from "./runtime/value.ts";
+import { bindSizes } from "./sizes.ts";
+
+/**
+ * What a compiled program reads and writes, kept from run to run; made by `Executable.createBinding`. The contents of what
+ * is bound may change between runs. A value that is bound again costs nothing on its own device; what is bound keeps its
+ * memory until it is replaced or the binding is disposed.
+ *
+ * @example
+ * using binding = executable.createBinding();
+ * binding.bindInput("0", x);
+ * binding.bindOutput("", y);
+ * await binding.run(); // y has the result for x
+ */
+export class ProgramBinding implements Disposable {
+  readonly #program: Program;
+  readonly #binding: Binding;
+  readonly #inputNames: ReadonlyMap<string, string>;
+  readonly #outputNames: ReadonlyMap<string, string>;
+  readonly #inputs = new Map<string, Value>();
+  readonly #outputs = new Map<string, Value | null>();
+  readonly #writableOver: Set<string>;
+  #isChecked = false;
+
+  /**
+   * For `Executable.createBinding`.
+   *
+   * @param writableOver pairs of an output and an input that it may be written over, as far as has been found out
+   */
+  constructor(program: Program, graph: OnnxGraph, binding: Binding, writableOver: Set<string>) {
+    this.#program = program;
+    this.#writableOver = writableOver;
+    this.#binding = binding;
+    this.#inputNames = new Map(program.inputs.map(({ path }, index) => [path, graph.inputNames[index]!]));
+    this.#outputNames = new Map(program.outputs.map(({ path }, index) => [path, graph.outputNames[index]!]));
+    for (const path of this.#outputNames.keys()) this.bindOutput(path, null);
+  }
+
+  /**
+   * Binds an argument by its path; not while a run is under way.
+   *
+   * @throws TensorError `TENSOR_INVALID_ARGUMENT` when there is none of this path
+   */
+  bindInput(path: string, value: Value): void {
+    this.#isChecked &&= this.#inputs.get(path) === value;
+    this.#binding.bindInput(nameOf("argument", path, this.#inputNames), value);
+    this.#inputs.set(path, value);
+  }
+
+  /**
+   * Has an output written into `value`, or into a new value of every run for null, as all are at first. Not while a run
+   * is under way.
+   *
+   * @throws TensorError `TENSOR_INVALID_ARGUMENT` when there is none of this path
+   */
+  bindOutput(path: string, value: Value | null): void {
+    this.#isChecked &&= this.#outputs.get(path) === value;
+    this.#binding.bindOutput(nameOf("output", path, this.#outputNames), value);
+    this.#outputs.set(path, value);
+  }
+
+  /**
+   * Runs the program with what is bound.
+   *
+   * @returns its outputs by path: those bound to values as they are, and new values, which the caller disposes
+   * @throws TensorError as `Executable.run` does
+   */
+  async run({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, Value>> {
+    if (!this.#isChecked) this.#check();
+    const results = await this.#binding.run(signal);
+    return new Map([...this.#outputNames].map(([path, name]) => [path, results.get(name)!]));
+  }
+
+  /** Lets go of what is bound, when the runs under way have finished. May be called again. */
+  dispose(): void {
+    this.#binding.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #check(): void {
+    const given = this.#program.inputs.flatMap(({ path }) => this.#inputs.get(path) ?? []);
+    bindSizes(this.#program.inputs, given);
+    const places = new Map<Value, number[]>();
+    for (const [index, value] of given.entries()) places.set(value, [...(places.get(value) ?? []), index]);
+    const targets = new Set<Value>();
+    for (const [path, target] of this.#outputs) {
+      if (target === null) continue;
+      if (targets.has(target)) fail("two outputs are given the same value to write into");
+      targets.add(target);
+      for (const index of places.get(target) ?? []) this.#checkAlias(path, index);
+    }
+    this.#isChecked = true;
+  }
+
+  #checkAlias(path: string, index: number): void {
+    const input = this.#program.inputs[index]!;
+    const pair = `${path} ${input.path}`;
+    if (this.#writableOver.has(pair)) return;
+    const output = this.#program.outputs.find((each) => each.path === path)!;
+    if (!mayWriteOver(this.#program, output.variable, input.variable)) {
+      fail(
+        `output "${path}" cannot be written over argument "${input.path}", which is read later; give it a value of its own`,
+      );
+    }
+    this.#writableOver.add(pair);
+  }
+}
+
+function nameOf(side: string, path: string, names: ReadonlyMap<string, string>): string {
+  const name = names.get(path);
+  if (name !== undefined) return name;
+  return fail(`the program has no ${side} "${path}"`);
+}
+
+function fail(message: string): never {
+  throw new TensorError("TENSOR_INVALID_ARGUMENT", `run: ${message}`);
+}
