@@ -96,7 +96,8 @@ export class Executable {
     using binding = this.createBinding();
     bindSizes(this.program.inputs, leaves);
     try {
-      for (const [index, { path }] of this.program.inputs.entries()) binding.bindInput(path, toValue(leaves[index]!));
+      for (const [index, { path }] of this.program.inputs.entries())
+        binding.bindInput(path, toValue(leaves[index]!));
       for (const [path, value] of options.into ?? []) binding.bindOutput(path, value);
       const results = await binding.run(options);
       return this.program.rebuildOutputs(this.program.outputs.map(({ path }) => results.get(path)));

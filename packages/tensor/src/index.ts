@@ -109,6 +109,7 @@ export {
 } from "./precision/parts.ts";
 export { withParts } from "./precision/weights.ts";
 export { type Equation, formatProgram, type NamedVar, type Program, type Var } from "./program.ts";
+export { ProgramBinding } from "./program-binding.ts";
 export { deriveSeed, randomNormal, randomUniformArray, uniformAt } from "./random.ts";
 export { type KernelStatus, kernelStatus, useKernelPath } from "./runtime/kernels.ts";
 export { type MappedFile, mapFile } from "./runtime/mapped-file.ts";

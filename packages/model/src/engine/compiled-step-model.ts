@@ -1,10 +1,11 @@
 // A step program with its pool of pages as a `StepModel`: one run per step, the pool written in place.
-import type { Device, Value, WeightSource } from "@flacuna/tensor";
+import type { Device, WeightSource } from "@flacuna/tensor";
 import type { LlamaConfig } from "../config.ts";
+import { BoundStep } from "../generate/bound-step.ts";
 import { PagePool, pagesFor } from "../generate/page-pool.ts";
 import { RotaryTables } from "../generate/rotary-tables.ts";
 import { stepArguments } from "../generate/step-arguments.ts";
-import { StepPrograms } from "../generate/step-programs.ts";
+import { type CompiledStep, StepPrograms } from "../generate/step-programs.ts";
 import type { AdapterStack } from "../layers/linear.ts";
 import { type LlamaOptions, rotaryOptions } from "../llama.ts";
 import { type ModelPrecision, precisionChoice } from "../precision.ts";
@@ -88,52 +89,46 @@ class CompiledStepModel implements StepModel {
   readonly pageSize: number;
   readonly pageCount: number;
   readonly #parts: CompiledStepModelParts;
-  readonly #poolOutputs: ReadonlyMap<string, Value>;
+  readonly #bound = new Map<CompiledStep, BoundStep>();
 
   constructor(parts: CompiledStepModelParts) {
     this.#parts = parts;
     this.vocabSize = parts.vocabSize;
     this.pageSize = parts.pool.pageSize;
     this.pageCount = parts.pool.pageCount;
-    this.#poolOutputs = parts.pool.outputs();
   }
 
   async run(
     { sequences }: StepBatch,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<readonly StepResult[]> {
-    const { programs, pool, rotaryTables, hasAdapters } = this.#parts;
+    const { programs, rotaryTables, hasAdapters } = this.#parts;
     const selections = sequences.flatMap(({ reads }) => reads.map(({ selection }) => selection));
     const compiled = programs.for(selections);
     // Nothing is awaited before the run begins, so that consumers of tokens work while the model does.
-    const { choice, executable } = compiled instanceof Promise ? await compiled : compiled;
-    const { tokens, positions, sequence, pages, reads, adapters } = stepArguments(sequences);
+    const step = compiled instanceof Promise ? await compiled : compiled;
+    const { adapters, ...ofTokens } = stepArguments(sequences);
     const end = Math.max(...sequences.map((each) => each.position + each.tokens.length));
-    // In the order of the program's inputs.
-    const inputs = {
-      tokens,
-      positions,
-      sequence,
-      pages,
-      rotary: rotaryTables.atLeast(end),
-      pool: pool.layers,
-      reads,
-      choice: choice.arguments(selections, this.vocabSize),
-      ...(hasAdapters && { adapters }),
-    };
-    const outputs = (await executable.run([inputs], { ...options, into: this.#poolOutputs })) as {
-      readonly choice: Readonly<Record<string, Value>>;
-    };
-    try {
-      return await choice.results(outputs.choice, selections);
-    } finally {
-      for (const value of Object.values(outputs.choice)) value.dispose();
-    }
+    const { cos, sin } = rotaryTables.atLeast(end);
+    const choice = step.choice.arguments(selections, this.vocabSize);
+    const tensors = { ...ofTokens, ...(hasAdapters && { adapters }), ...prefixed("choice.", choice) };
+    const values = { "rotary.cos": cos, "rotary.sin": sin };
+    return this.#bind(step).run({ tensors, values, selections }, options.signal);
+  }
+
+  #bind(step: CompiledStep): BoundStep {
+    const bound = this.#bound.get(step) ?? new BoundStep(step, this.#parts.pool);
+    this.#bound.set(step, bound);
+    return bound;
   }
 
   async dispose(): Promise<void> {
     await this.#parts.programs.dispose();
+    for (const bound of this.#bound.values()) bound.dispose();
     this.#parts.pool.dispose();
     this.#parts.rotaryTables.dispose();
   }
 }
+
+const prefixed = <T>(prefix: string, fields: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(fields).map(([name, field]) => [prefix + name, field]));

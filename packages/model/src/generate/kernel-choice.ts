@@ -15,6 +15,8 @@ export interface KernelChoice {
   choose(logits: Tracer, inputs: Readonly<Record<Table, Tracer>>): Record<Column, Tracer>;
   /** The arguments for `specs`. */
   arguments(selections: readonly Selection[], vocabSize: number): Record<Table, Tensor>;
+  /** What the outputs for R places are like. */
+  columns(places: number): Record<Column, { dtype: "float32" | "int32"; shape: readonly number[] }>;
   /** One result per selection, from what the program gave, which stays the caller's. */
   results(outputs: Readonly<Record<Column, Value>>, selections: readonly Selection[]): Promise<StepResult[]>;
 }
@@ -31,8 +33,16 @@ export function kernelChoice(top: number): KernelChoice {
     }),
     choose: (logits, inputs) => ({ ...selectTokens(logits, { ...inputs, top }) }),
     arguments: selectionTables,
+    columns: (places) => ({
+      token: { dtype: "int32", shape: [places] },
+      logProb: { dtype: "float32", shape: [places] },
+      isGreedy: { dtype: "int32", shape: [places] },
+      topIds: { dtype: "int32", shape: [places, top] },
+      topLogProbs: { dtype: "float32", shape: [places, top] },
+    }),
     async results(outputs, selections) {
-      const read = async (name: Column) => (await outputs[name].toTensor()).data as Int32Array | Float32Array;
+      const read = async (name: Column) =>
+        (await outputs[name].toTensor({ copy: false })).data as Int32Array | Float32Array;
       const [token, logProb, isGreedy, topIds, topLogProbs] = await Promise.all(
         (["token", "logProb", "isGreedy", "topIds", "topLogProbs"] as const).map(read),
       );

@@ -76,16 +76,6 @@ export class PagePool implements Disposable {
     }
   }
 
-  /** Where a run writes the outputs `pool.<layer>.keys` and `pool.<layer>.values`: over its arguments. */
-  outputs(): Map<string, Value> {
-    return new Map(
-      this.layers.flatMap(({ keys, values }, layer) => [
-        [`pool.${layer}.keys`, keys],
-        [`pool.${layer}.values`, values],
-      ]),
-    );
-  }
-
   dispose(): void {
     for (const { keys, values } of this.layers) {
       keys.dispose();

@@ -12,6 +12,10 @@ export interface TokenChoice {
   choose(logits: Tracer, inputs: Fields<Tracer>): Fields<Tracer>;
   /** The arguments for `specs`. */
   arguments(selections: readonly Selection[], vocabSize: number): Fields<Tensor>;
+  /** Outputs whose shapes for R places are known before, and which are read in the host's memory. */
+  columns?(
+    places: number,
+  ): Fields<{ readonly dtype: "float32" | "int32"; readonly shape: readonly number[] }>;
   /** One result per selection, from what the program gave, which stays the caller's. */
   results(outputs: Fields<Value>, selections: readonly Selection[]): Promise<StepResult[]>;
 }

@@ -150,11 +150,7 @@ export class Binding implements Disposable {
 type Pointers = ReadonlyMap<string, Pointer | null>;
 
 /** The values of one run, kept alive until `releases` are called. */
-function hold(
-  side: string,
-  values: ReadonlyMap<string, Value | null>,
-  releases: (() => void)[],
-): Pointers {
+function hold(side: string, values: ReadonlyMap<string, Value | null>, releases: (() => void)[]): Pointers {
   const pointers = new Map<string, Pointer | null>();
   for (const [name, value] of values) {
     const held = value && holdValue(value, `run: ${side} "${name}"`);

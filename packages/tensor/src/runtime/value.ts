@@ -208,17 +208,20 @@ export function holdValue(value: Value, use: string): { pointer: Pointer; releas
 /** @throws TensorError `TENSOR_VALUE_DISPOSED` when the memory of `value` is gone */
 function checkUsable(value: Value, use: string): NativeTensor {
   const native = nativeOf(value);
-  const what = `${value.dtype} [${value.shape.join(", ")}]`;
-  if (native.isLetGo) {
-    throw new TensorError("TENSOR_VALUE_DISPOSED", `${use}: the value ${what} was disposed before`);
-  }
+  if (native.isLetGo) throw unusable(value, use, (what) => `the value ${what} was disposed before`);
   if (native.host && native.host.length !== elementCount(value.shape)) {
-    throw new TensorError(
-      "TENSOR_VALUE_DISPOSED",
-      `${use}: the buffer of the value ${what} was transferred away; keep buffers that values use`,
+    throw unusable(
+      value,
+      use,
+      (what) => `the buffer of the value ${what} was transferred away; keep buffers that values use`,
     );
   }
   return native;
+}
+
+function unusable(value: Value, use: string, explain: (what: string) => string): TensorError {
+  const what = `${value.dtype} [${value.shape.join(", ")}]`;
+  return new TensorError("TENSOR_VALUE_DISPOSED", `${use}: ${explain(what)}`);
 }
 
 /** The tensor's own array, or a copy where its memory could move or shrink. */

@@ -1,0 +1,73 @@
+// A step program with all it reads and writes bound: a step hands over what is new, in memory that stays. Plans nothing.
+import type { ProgramBinding, Tensor, Value } from "@flacuna/tensor";
+import type { Selection, StepResult } from "../engine/step-model.ts";
+import type { LayerPool } from "../llama.ts";
+import type { PagePool } from "./page-pool.ts";
+import { ReusedValues } from "./reused-values.ts";
+import type { CompiledStep } from "./step-programs.ts";
+import type { TokenChoice } from "./token-choice.ts";
+
+/** What one step is told, by the names of the program's inputs; see `stepProgram`. */
+export interface StepInputs {
+  /** In memory of the host. */
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  /** On the device. */
+  readonly values: Readonly<Record<string, Value>>;
+  readonly selections: readonly Selection[];
+}
+
+/** One step program over one pool, whose owner disposes it; the program's owner disposes that. */
+export class BoundStep implements Disposable {
+  readonly #choice: TokenChoice;
+  readonly #binding: ProgramBinding;
+  readonly #reused = new ReusedValues();
+
+  constructor({ choice, executable }: CompiledStep, pool: PagePool) {
+    this.#choice = choice;
+    this.#binding = executable.createBinding();
+    for (const [layer, { keys, values }] of pool.layers.entries()) this.#bindLayer(layer, { keys, values });
+  }
+
+  /**
+   * Runs one step; begins at once, before anything is awaited.
+   *
+   * @throws TensorError as `ProgramBinding.run` does
+   */
+  async run({ tensors, values, selections }: StepInputs, signal?: AbortSignal): Promise<StepResult[]> {
+    for (const [name, tensor] of Object.entries(tensors)) {
+      this.#binding.bindInput(`0.${name}`, this.#reused.with(name, tensor));
+    }
+    for (const [name, value] of Object.entries(values)) this.#binding.bindInput(`0.${name}`, value);
+    const columns = this.#choice.columns?.(selections.length) ?? {};
+    for (const [name, { dtype, shape }] of Object.entries(columns)) {
+      this.#binding.bindOutput(`choice.${name}`, this.#reused.like(`choice.${name}`, shape, dtype));
+    }
+    const results = await this.#binding.run(signal ? { signal } : {});
+    const chosen = [...results].filter(([path]) => path.startsWith("choice."));
+    try {
+      const outputs = Object.fromEntries(
+        chosen.map(([path, value]) => [path.slice("choice.".length), value]),
+      );
+      return await this.#choice.results(outputs, selections);
+    } finally {
+      for (const [path, value] of chosen) if (!(path.slice("choice.".length) in columns)) value.dispose();
+    }
+  }
+
+  dispose(): void {
+    this.#binding.dispose();
+    this.#reused.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Written over what is read. */
+  #bindLayer(layer: number, { keys, values }: LayerPool<Value>): void {
+    this.#binding.bindInput(`0.pool.${layer}.keys`, keys);
+    this.#binding.bindInput(`0.pool.${layer}.values`, values);
+    this.#binding.bindOutput(`pool.${layer}.keys`, keys);
+    this.#binding.bindOutput(`pool.${layer}.values`, values);
+  }
+}

@@ -1,0 +1,10 @@
+import { loadLanguageModel } from "@flacuna/model";
+const precision=(process.env.P??"int8") as any;
+const model=await loadLanguageModel(process.env.M??"/work/scratch/smollm2",{precision,maxConcurrent:64,...(process.env.T?{threads:+process.env.T}:{})});
+const ids=(n:number,s:number)=>Array.from({length:n},(_,i)=>(i*7919+s*104729)%40000+100);
+const one=async(n:number,m:number,s:number)=>{let k=0;const t=performance.now();let first=0;for await(const _ of model.generate(ids(n,s),{maxNewTokens:m,eosTokenIds:[]})){if(!k++)first=performance.now();}return {first:first-t,per:(performance.now()-first)/(k-1)};};
+await one(64,32,1);
+const all:number[]=[];
+for(let r=0;r<(+(process.env.R??5));r++)all.push((await one(64,128,10+r)).per);
+console.log("decode ms/token",all.map(x=>x.toFixed(2)).join(" "));
+await model.dispose();
