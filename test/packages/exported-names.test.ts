@@ -13,6 +13,7 @@ describe("public names", () => {
     expect(names("packages/tensor/src/index.ts")).toMatchInlineSnapshot(`
       "DTYPES
       Executable
+      ProgramBinding
       SymbolicDim
       TENSOR_ERROR_CODES
       Tensor
