@@ -40,6 +40,8 @@ export function addServe(program: Command): void {
       const apiKeys = process.env.FLACUNA_API_KEYS?.split(",").filter(Boolean) ?? [];
       const app = await buildApp({
         generator: toTextGenerator(models),
+        // As many as a model advances in one step.
+        maxConcurrent: 32,
         ...(apiKeys.length > 0 && { apiKeys }),
       });
       const server = await listen(app, { host: flags.host, port: Number(flags.port) });
