@@ -212,8 +212,7 @@ export class Session implements AsyncDisposable {
    * @throws TensorError `TENSOR_VALUE_DISPOSED` when this session was disposed
    */
   createBinding(): Binding {
-    if (this.#disposal)
-      throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the session was disposed before");
+    this.#checkUsable();
     const binding = new Binding({
       runtime: this.#runtime,
       pointer: this.#pointer,
@@ -237,13 +236,17 @@ export class Session implements AsyncDisposable {
     return this.dispose();
   }
 
+  #checkUsable(): void {
+    if (this.#disposal)
+      throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the session was disposed before");
+  }
+
   async #perform<T>(
     binding: Pointer,
     { bind, takeOutputs }: { readonly bind: () => void; readonly takeOutputs: () => T },
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    if (this.#disposal)
-      throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the session was disposed before");
+    this.#checkUsable();
     const execute = async () => {
       signal?.throwIfAborted();
       bind();
