@@ -18,7 +18,7 @@ import {
   type Session,
 } from "./runtime/session.ts";
 import { Value } from "./runtime/value.ts";
-import { bindSizes } from "./sizes.ts";
+import { checkCount } from "./sizes.ts";
 import { Tensor } from "./tensor.ts";
 import { flatten } from "./tree.ts";
 import { resolveWeights, sharedWeights, type WeightSource, weightsFrom } from "./weights.ts";
@@ -94,7 +94,7 @@ export class Executable {
       return value;
     };
     using binding = this.createBinding();
-    bindSizes(this.program.inputs, leaves);
+    checkCount(this.program.inputs, leaves);
     try {
       for (const [index, { path }] of this.program.inputs.entries())
         binding.bindInput(path, toValue(leaves[index]!));

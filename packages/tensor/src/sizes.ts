@@ -16,12 +16,7 @@ export interface Concrete {
  * @throws TensorError `TENSOR_INVALID_ARGUMENT` (count), `TENSOR_DTYPE_MISMATCH`, `TENSOR_SHAPE_MISMATCH`
  */
 export function bindSizes(inputs: readonly NamedVar[], args: readonly Concrete[]): Map<string, number> {
-  if (args.length !== inputs.length) {
-    throw new TensorError(
-      "TENSOR_INVALID_ARGUMENT",
-      `expected ${inputs.length} arguments, got ${args.length}`,
-    );
-  }
+  checkCount(inputs, args);
   const sizes = new Map<string, number>();
   inputs.forEach(({ path, variable }, index) => {
     const arg = args[index]!;
@@ -37,6 +32,12 @@ export function bindSizes(inputs: readonly NamedVar[], args: readonly Concrete[]
     checkShape(path, variable.shape, args[index]!.shape, sizes);
   }
   return sizes;
+}
+
+/** @throws TensorError `TENSOR_INVALID_ARGUMENT` unless there is an argument for each input */
+export function checkCount(inputs: readonly NamedVar[], args: readonly unknown[]): void {
+  if (args.length === inputs.length) return;
+  throw new TensorError("TENSOR_INVALID_ARGUMENT", `expected ${inputs.length} arguments, got ${args.length}`);
 }
 
 function bindName(sizes: Map<string, number>, size: Dim, actual: number | undefined): void {
