@@ -1,12 +1,16 @@
 // One workload at one width of weights: ours, and llama.cpp's programs and formats at their best, by turns.
-import { describeContender, llamaCandidates, type Trial, tryContenders } from "./llama-trials.ts";
+import { bestRate, describeContender, llamaCandidates, type Trial, tryContenders } from "./llama-trials.ts";
 import type { Bits } from "./options.ts";
 import { FORMATS, type GenerateSetup, loadOurs, PRECISIONS, startOurs } from "./setup.ts";
 import { type Contender, openContender, openWorker } from "./sides.ts";
 import { type Side, type SideResult, takeTurns } from "./take-turns.ts";
 import type { Workload } from "./workload.ts";
 
-const PROGRAMS = ["node-llama-cpp", "llama.cpp"] as const;
+/** The one that is usually faster first, so that trials of the other can end early. */
+const PROGRAMS = ["llama.cpp", "node-llama-cpp"] as const;
+
+/** Who was slower than this share of the best in the trials takes no turns. */
+const TURN_SHARE = 0.7;
 
 /** A contender at its best, and what it did. */
 export interface Theirs extends SideResult {
@@ -28,7 +32,7 @@ export async function compare(setup: GenerateSetup, workload: Workload, bits: Bi
   log(`${workload.name}, ${bits} bits`);
   const nextPrompts = () => prompts.take(workload.sequences, workload.promptTokens);
   const trials = await tryAll(setup, workload, bits, nextPrompts());
-  const best = trials.flatMap(([first]) => (first?.tokensPerSecond === undefined ? [] : [first]));
+  const best = forTurns(workload, trials);
   if (best.length === 0) throw new Error(`${workload.name}, ${bits} bits: nothing of llama.cpp runs`);
   const sides: Side[] = [];
   try {
@@ -71,8 +75,14 @@ async function tryAll(
   for (const format of FORMATS[bits]) {
     for (const program of PROGRAMS) {
       const contenders = candidates.map((settings) => ({ program, format, settings }));
-      trials.push(await tryContenders(programs, contenders, workload, prompts, log));
+      trials.push(await tryContenders(programs, contenders, workload, prompts, bestRate(trials.flat()), log));
     }
   }
   return trials;
+}
+
+/** The best setting of each program and format, unless it is far behind; of a prefill each, for its first token. */
+function forTurns({ kind }: Workload, trials: readonly (readonly Trial[])[]): Trial[] {
+  const least = kind === "prefill" ? 0 : TURN_SHARE * bestRate(trials.flat());
+  return trials.flatMap(([first]) => ((first?.tokensPerSecond ?? 0) > least ? [first!] : []));
 }

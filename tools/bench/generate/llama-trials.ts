@@ -8,8 +8,11 @@ export interface Trial extends Contender {
   readonly tokensPerSecond: number | undefined;
 }
 
-/** Runs of a trial, of which the faster counts. */
-const REPETITIONS = 2;
+/** What is this close to the best so far is run again, for one run says little, and the faster run counts. */
+const CLOSE = 0.8;
+
+/** A program is given up when so many settings of it were this far from the best of all so far. */
+const HOPELESS = { settings: 3, share: 0.7 };
 
 /** A trial has this part of the new tokens, and some at least. */
 const TRIAL_SHARE = 4;
@@ -42,39 +45,56 @@ export function llamaCandidates({ kind }: Workload, threads: number, isQuick: bo
   return threads > 1 ? [...all, { ...all[0]!, threads: threads >> 1 }] : all;
 }
 
-/** All trials of one program in one format, best first. */
+/**
+ * Trials of one program in one format, best first.
+ *
+ * @param fastest tokens per second of the best so far of other programs and formats; 0 when this is the first
+ */
 export async function tryContenders(
   programs: LlamaPrograms,
   contenders: readonly Contender[],
   workload: Workload,
   prompts: readonly (readonly number[])[],
+  fastest: number,
   log: (line: string) => void,
 ): Promise<Trial[]> {
   const share = Math.max(LEAST_NEW_TOKENS, Math.ceil(workload.newTokens / TRIAL_SHARE));
   const shorter = { ...workload, newTokens: Math.min(workload.newTokens, share) };
   const trials: Trial[] = [];
   for (const contender of contenders) {
-    const tokensPerSecond = await tryOne(programs, contender, shorter, prompts).catch((error: Error) => {
-      log(error.message);
-      return undefined;
-    });
+    const best = bestRate(trials);
+    if (trials.length >= HOPELESS.settings && best < HOPELESS.share * fastest) {
+      log(`${contender.program} ${contender.format}: no more trials, too far from the best`);
+      break;
+    }
+    const tokensPerSecond = await tryOne(programs, contender, shorter, prompts, CLOSE * best).catch(
+      (error: Error) => {
+        log(error.message);
+        return undefined;
+      },
+    );
     trials.push({ ...contender, tokensPerSecond });
     log(`trial, ${describeContender(contender)}: ${tokensPerSecond?.toFixed(0) ?? "failed"} tokens/s`);
   }
   return trials.sort((a, b) => (b.tokensPerSecond ?? 0) - (a.tokensPerSecond ?? 0));
 }
 
+/** Tokens per second of the best of `trials`; 0 when none worked. */
+export const bestRate = (trials: readonly Trial[]): number =>
+  Math.max(0, ...trials.map(({ tokensPerSecond }) => tokensPerSecond ?? 0));
+
+/** A second run only where the first was no slower than `close`. */
 async function tryOne(
   programs: LlamaPrograms,
   contender: Contender,
   workload: Workload,
   prompts: readonly (readonly number[])[],
+  close: number,
 ): Promise<number> {
   const side = await openContender(programs, contender, workload);
   try {
-    const rates: number[] = [];
-    for (let i = 0; i < REPETITIONS; i++) rates.push((await side.measure(prompts)).tokensPerSecond);
-    return Math.max(...rates);
+    const first = (await side.measure(prompts)).tokensPerSecond;
+    return first < close ? first : Math.max(first, (await side.measure(prompts)).tokensPerSecond);
   } finally {
     await side.stop();
   }
