@@ -2,7 +2,11 @@
 import type { WeightSource } from "@flacuna/tensor";
 import type { LlamaConfig } from "./config.ts";
 import { createJsonSchemaConstraint } from "./constraint/json-schema-constraint.ts";
-import { createStepModel, type StepModelOptions } from "./engine/compiled-step-model.ts";
+import {
+  type CompilingStepModel,
+  createStepModel,
+  type StepModelOptions,
+} from "./engine/compiled-step-model.ts";
 import { createEngine, type EngineOptions, type EngineRequest, type EngineStats } from "./engine/engine.ts";
 import type { GeneratedToken } from "./engine/generation.ts";
 import type { Loglikelihood, LoglikelihoodRequest } from "./engine/loglikelihood.ts";
@@ -93,11 +97,11 @@ export interface LanguageModelParts {
 export type LanguageModelOptions = StepModelOptions & EngineOptions;
 
 /**
- * The language model of the checkpoint at `path`, a folder or a GGUF file. Weights are read when first used; what they
- * are converted to for a precision of fewer bits is kept in `~/.cache/flacuna/weights`, or where `FLACUNA_CACHE` says,
- * for the next time: up to 32 GiB, or `FLACUNA_CACHE_GIB`.
+ * The language model of the checkpoint at `path`, a folder or a GGUF file, read and compiled. What its weights are
+ * converted to for a precision of fewer bits is kept in `~/.cache/flacuna/weights`, or where `FLACUNA_CACHE` says, for the
+ * next time: up to 32 GiB, or `FLACUNA_CACHE_GIB`.
  *
- * @throws ModelError as `readCheckpoint` and `readTokenizer` do
+ * @throws ModelError as `readCheckpoint` and `readTokenizer` do; TensorError as `compile` does
  */
 export async function loadLanguageModel(
   path: string,
@@ -109,11 +113,22 @@ export async function loadLanguageModel(
   ]);
   const { precision = "float32" } = options;
   if (options.device === "cuda" || !CONVERTED.has(precision)) {
-    return createLanguageModel({ config, weights, tokenizer }, options);
+    return compiled(assemble({ config, weights, tokenizer }, options));
   }
   const { weights: converted, save } = await convertedWeights(weights, { paths, form: precision });
   const onCompiled = () => void save().catch(() => undefined);
-  return assemble({ config, weights: converted, tokenizer }, { ...options, onCompiled });
+  return compiled(assemble({ config, weights: converted, tokenizer }, { ...options, onCompiled }));
+}
+
+/** The model when its program is compiled: then no generation waits for that, nor the event loop while others run. */
+async function compiled({ model, steps }: Assembled): Promise<LanguageModel> {
+  try {
+    await steps.compile();
+    return model;
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
 }
 
 /** Precisions whose weights take long to make. */
@@ -129,13 +144,18 @@ export function createLanguageModel(
   parts: LanguageModelParts,
   options: LanguageModelOptions = {},
 ): LanguageModel {
-  return assemble(parts, options);
+  return assemble(parts, options).model;
+}
+
+interface Assembled {
+  readonly model: LanguageModel;
+  readonly steps: CompilingStepModel;
 }
 
 function assemble(
   parts: LanguageModelParts,
   options: LanguageModelOptions & { readonly onCompiled?: () => void },
-): LanguageModel {
+): Assembled {
   const { config, tokenizer } = parts;
   if (tokenizer.vocabSize > config.vocabSize) {
     throw new ModelError(
@@ -147,7 +167,8 @@ function assemble(
     eosTokenIds: tokenizer.endTokenIds,
     incrementalDecoder: () => tokenizer.incrementalDecoder({ skipSpecialTokens: true }),
   };
-  const engine = createEngine(createStepModel(parts, options), engineTokenizer, options);
+  const steps = createStepModel(parts, options);
+  const engine = createEngine(steps, engineTokenizer, options);
   const adapterIndex = indexOfAdapter(options.adapters?.names ?? []);
   const toRequest = (
     promptIds: readonly number[],
@@ -161,7 +182,7 @@ function assemble(
   const start = (promptIds: readonly number[], options: GenerateOptions) =>
     engine.generate(toRequest(promptIds, options));
 
-  return {
+  const model: LanguageModel = {
     config,
     tokenizer,
     get stats() {
@@ -206,6 +227,7 @@ function assemble(
     },
     dispose: () => engine.dispose(),
   };
+  return { model, steps };
 }
 
 /** A constraint to the schema that lets the text end as the generation does. */

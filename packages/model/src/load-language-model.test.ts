@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Tensor, weightsFrom } from "@flacuna/tensor";
@@ -49,6 +49,16 @@ describe("loadLanguageModel()", () => {
     expect(prompt).toEqual([1, 11, 8, 15, 15, 18]);
     expect(texts[1]).toBe(texts[0]);
     expect(texts[0]).toHaveLength(10);
+  });
+
+  it("has compiled the model: no request waits for files", async () => {
+    const copy = await mkdtemp(join(tmpdir(), "language-model-"));
+    await cp(folder, copy, { recursive: true });
+    const model = await loadLanguageModel(copy, { threads: 1 });
+    await rm(copy, { recursive: true });
+    const [ids] = await model.generateBatch([[1, 11, 8]], { maxNewTokens: 3, eosTokenIds: [] });
+    expect(ids).toHaveLength(3);
+    await model.dispose();
   });
 
   it("reports a folder that is not a checkpoint", async () => {

@@ -1,4 +1,5 @@
 // Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
+import { setImmediate } from "node:timers/promises";
 import { fuse } from "./fuse.ts";
 import { lower, type OnnxGraph } from "./onnx/lower.ts";
 import { inPrecision } from "./precision/in-precision.ts";
@@ -134,7 +135,8 @@ export class Executable {
 }
 
 /**
- * Compiles a program for a device.
+ * Compiles a program for a device. What takes milliseconds of this thread is done in parts, with turns of the event loop
+ * in between.
  *
  * @throws TensorError `TENSOR_WEIGHT_MISSING`, `TENSOR_DEVICE_UNKNOWN`, `TENSOR_DEVICE_UNAVAILABLE`,
  * `TENSOR_LIBRARY_MISSING`, `TENSOR_LIBRARY_INCOMPATIBLE`
@@ -146,8 +148,11 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   const weights = withParts(options.weights ?? weightsFrom(new Map()));
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
   const choice = device === "cpu" ? besideStoredBlocks(program, precision, weights) : precision;
+  await setImmediate();
   const rewritten = inPrecision(program, choice, device);
+  await setImmediate();
   const computed = kernels === undefined ? rewritten : fuse(rewritten);
+  await setImmediate();
   const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
   const session = await createSession(graph.bytes, {
     device,

@@ -33,15 +33,21 @@ export interface StepModelOptions extends Pick<LlamaOptions, "linear" | "hadamar
 /** Positions in a page: whole pages are shared, and part of the last one is unused. */
 const PAGE_SIZE = 32;
 
+/** A step model whose programs are compiled when first used. */
+export interface CompilingStepModel extends StepModel {
+  /** Compiles the program that most steps need, so that none waits for it. */
+  compile(): Promise<void>;
+}
+
 /**
- * The step model of a checkpoint's weights, which stay their owner's. Programs are compiled when first used.
+ * The step model of a checkpoint's weights, which stay their owner's.
  *
  * @throws ModelError `MODEL_INVALID_ARGUMENT`; TensorError `TENSOR_OUT_OF_MEMORY`
  */
 export function createStepModel(
   { config, weights }: { readonly config: LlamaConfig; readonly weights: WeightSource },
   options: StepModelOptions & { readonly onCompiled?: () => void },
-): StepModel {
+): CompilingStepModel {
   const { device = "cpu", adapters, linear, hadamard = false, threads, kernels = true, onCompiled } = options;
   const precision = options.precision ?? (device === "cpu" ? "float32" : "float16");
   const dtype = precision === "float32" ? "float32" : "float16";
@@ -83,8 +89,8 @@ interface CompiledStepModelParts {
   readonly hasAdapters: boolean;
 }
 
-/** See `StepModel`. */
-class CompiledStepModel implements StepModel {
+/** See `CompilingStepModel`. */
+class CompiledStepModel implements CompilingStepModel {
   readonly vocabSize: number;
   readonly pageSize: number;
   readonly pageCount: number;
@@ -96,6 +102,10 @@ class CompiledStepModel implements StepModel {
     this.vocabSize = parts.vocabSize;
     this.pageSize = parts.pool.pageSize;
     this.pageCount = parts.pool.pageCount;
+  }
+
+  async compile(): Promise<void> {
+    await this.#parts.programs.for([]);
   }
 
   async run(
