@@ -85,7 +85,8 @@ export function parseGenerateOptions(
   };
 }
 
-function among<T extends string>(option: string, choices: readonly T[], text: string): T {
+/** @throws Error unless `text` is one of `choices` */
+export function among<T extends string>(option: string, choices: readonly T[], text: string): T {
   const choice = choices.find((each) => each === text);
   if (choice === undefined) throw new Error(`${option}: expected ${choices.join(", ")}, got "${text}"`);
   return choice;

@@ -36,7 +36,7 @@ export async function benchScore(args: readonly string[]): Promise<void> {
   try {
     const scorers = await openScorers(setup, workers);
     const turns = await takeTurns(scorers, setup.subjects);
-    const exact = await exactChoices(setup, workers);
+    const exact = await exactChoices(setup, scorers, turns, workers);
     process.stdout.write(`${JSON.stringify(report(setup, scorers, turns, exact))}\n`);
   } finally {
     await Promise.all(workers.map((worker) => worker.stop()));
@@ -89,19 +89,23 @@ async function prepare(options: ScoreBenchOptions): Promise<ScoreSetup> {
 
 const requestsOf = ({ questions }: Subject) => questions.flatMap(({ requests }) => requests);
 
-/** Ours, transformers and llama.cpp; whoever is started is in `workers`. */
+/** Ours in each precision, then transformers and llama.cpp; whoever is started is in `workers`. */
 async function openScorers(setup: ScoreSetup, workers: Worker[]): Promise<Scorer[]> {
   const { options, model, q8, threads, trial } = setup;
-  const { precision, isQuick } = options;
+  const { precisions, isQuick } = options;
   const start = async (worker: Promise<Worker>) => {
     workers.push(await worker);
     return workers.at(-1)!;
   };
   const few = <T>(settings: readonly T[]) => (isQuick ? settings.slice(0, 1) : settings);
   const requests = requestsOf(trial);
-  const ours = { name: precision, load: loadOurs(setup, precision, SEQUENCES), with: {} };
+  const ours: Scorer[] = [];
+  for (const precision of precisions) {
+    const setting = { name: precision, load: loadOurs(setup, precision, SEQUENCES), with: {} };
+    ours.push(await openScorer("ours", await start(startOurs()), [setting], requests, log));
+  }
   return [
-    await openScorer("ours", await start(startOurs()), [ours], requests, log),
+    ...ours,
     await openScorer(
       "transformers",
       await start(Worker.start(setup.python, [PEER])),
@@ -139,11 +143,17 @@ async function takeTurns(scorers: readonly Scorer[], subjects: readonly Subject[
   return results;
 }
 
-/** The choices of transformers in float32. */
+/** The choices of transformers in float32, which are known when that was its fastest setting. */
 async function exactChoices(
   { python, model, threads, subjects }: ScoreSetup,
+  scorers: readonly Scorer[],
+  results: readonly ScoreResult[],
   workers: Worker[],
-): Promise<number[]> {
+): Promise<readonly number[]> {
+  const known = scorers.findIndex(
+    ({ name, settings }) => name === "transformers" && settings.includes("float32"),
+  );
+  if (known >= 0) return results[known]!.choices;
   const worker = await Worker.start(python, [PEER]);
   workers.push(worker);
   const [exact] = transformersSettings(model, threads);
@@ -188,12 +198,14 @@ function report(
         `${name} (${settings}): ${questionsPerSecond} questions/s, chooses as float32 in ${sameChoices}, right in ${accuracy}`,
     ),
   );
-  const [ours, transformers, llamaCpp] = results.map(({ seconds }) => seconds) as [number, number, number];
+  const seconds = results.map((result) => result.seconds);
+  const [transformers, llamaCpp] = seconds.slice(-2) as [number, number];
+  const ours = seconds.slice(0, -2);
   return {
-    overTransformers: significant(transformers / ours),
-    overLlamaCpp: significant(llamaCpp / ours),
-    sameChoices: sides[0]!.sameChoices,
-    precision: options.precision,
+    precisions: options.precisions,
+    overTransformers: ours.map((each) => significant(transformers / each)),
+    overLlamaCpp: ours.map((each) => significant(llamaCpp / each)),
+    sameChoices: sides.slice(0, -2).map((side) => side.sameChoices),
     questions: questions.length,
     promptTokens: tokens,
     sides,
