@@ -13,13 +13,10 @@ import {
   createTrainer,
   crossEntropy,
   type Executable,
-  gather,
   type LossFunction,
   mul,
-  mulDims,
   type Precision,
   type PrecisionByPath,
-  reshape,
   sum,
   type Tensor,
   type Tracer,
@@ -38,17 +35,15 @@ import { SUPERVISED_BATCH, type SupervisedBatch } from "./supervised-batch.ts";
 type TracedBatch = Readonly<Record<keyof typeof SUPERVISED_BATCH, Tracer>>;
 type LlamaOptions = NonNullable<Parameters<typeof llamaHidden>[3]>;
 
-/** Mean cross entropy over the labelled positions, in nats: only their hidden states reach the output head. */
+/** Mean cross entropy over the labelled positions, in nats: only their hidden states leave the last layer. */
 function labelledLoss(
   config: LlamaConfig,
   parameters: (path: string) => Tracer,
   { inputIds, starts, positions, labels, weights }: TracedBatch,
   options: LlamaOptions,
 ): Tracer {
-  const hidden = llamaHidden(config, parameters, { inputIds, starts }, options);
-  const [B, T, C] = hidden.shape;
-  const rows = gather(reshape(hidden, [mulDims(B!, T!), C!]), positions); // [N, C]
-  return sum(mul(crossEntropy(llamaHead(config, parameters, rows, options), labels), weights));
+  const hidden = llamaHidden(config, parameters, { inputIds, starts, reads: positions }, options); // [N, C]
+  return sum(mul(crossEntropy(llamaHead(config, parameters, hidden, options), labels), weights));
 }
 
 /** The model's parameters as named constants. */

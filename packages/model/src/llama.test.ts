@@ -1,8 +1,18 @@
-import { constant, dim, evaluate, spec, Tensor, trace, weight } from "@flacuna/tensor";
+import {
+  constant,
+  dim,
+  evaluate,
+  spec,
+  Tensor,
+  type TensorSpec,
+  type Tracer,
+  trace,
+  weight,
+} from "@flacuna/tensor";
 import { describe, expect, it } from "vitest";
 import { type LlamaConfig, llamaParameterShapes } from "./config.ts";
 import { TOY, toyWeights } from "./fixtures/toy-model.ts";
-import { linear } from "./layers/linear.ts";
+import { type Linear, linear } from "./layers/linear.ts";
 import { rotaryTable } from "./layers/rotary.ts";
 import {
   type LayerPool,
@@ -81,6 +91,47 @@ describe("llamaLogits()", () => {
   it("reads the output head from the embeddings when they are tied", () => {
     const tied: LlamaConfig = { ...TOY, tieWordEmbeddings: true };
     expect(logits([[1, 2]], tied)[0]![0]).toHaveLength(50);
+  });
+});
+
+describe("llamaHidden() of some positions", () => {
+  const traced = (inputs: readonly TensorSpec[], options: LlamaOptions = {}) =>
+    trace(
+      (inputIds, reads?: Tracer) => llamaHidden(TOY, parameters(TOY), { inputIds, reads }, options),
+      inputs,
+    );
+  const reads = [0, 4, 2, 3];
+  const expected = () => {
+    const all = evaluate(traced([spec("int64", [B, T])]), [ids(ROWS)], WEIGHTS) as Tensor;
+    return reads.flatMap((at) => all.toNumbers().slice(at * 24, (at + 1) * 24));
+  };
+  const ROWS = [
+    [1, 5, 6],
+    [1, 9, 2],
+  ];
+
+  it.each([false, true])(
+    "is those rows of all, in their order (layers recomputed: %s)",
+    (checkpointLayers) => {
+      const some = traced([spec("int64", [B, T]), spec("int64", [dim("R")])], { checkpointLayers });
+      const places = Tensor.fromArray("int64", [reads.length], reads);
+      expectClose((evaluate(some, [ids(ROWS), places], WEIGHTS) as Tensor).toNumbers(), expected());
+    },
+  );
+
+  it("projects what comes after the last attention as told for reads", () => {
+    const seen: string[] = [];
+    const linearOfReads: Linear = (path, x, w) => {
+      seen.push(path);
+      return linear(path, x, w);
+    };
+    traced([spec("int64", [B, T]), spec("int64", [dim("R")])], { linearOfReads });
+    const last = "model.layers.1.";
+    expect(seen).toEqual(
+      ["self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"].map(
+        (name) => `${last}${name}.weight`,
+      ),
+    );
   });
 });
 

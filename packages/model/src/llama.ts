@@ -6,7 +6,9 @@ import {
   causalAttention,
   checkpoint,
   gather,
+  mulDims,
   pagedAttention,
+  reshape,
   rmsNorm,
   type Tracer,
 } from "@flacuna/tensor";
@@ -22,6 +24,8 @@ export type Parameters = (path: string) => Tracer;
 export interface LlamaOptions {
   /** Replaces every projection, the output head too; the place for adapters. Default x · Wᵀ. */
   readonly linear?: Linear;
+  /** Takes the place of `linear` for the rows of `reads` alone. Default `linear`. */
+  readonly linearOfReads?: Linear;
   /** Keeps for a gradient only what enters each layer and computes the rest again; see `checkpoint`. Default false. */
   readonly checkpointLayers?: boolean;
   /** Multiplies what `down_proj` reads by blocks of a Hadamard matrix, as rotated weights expect. Default false. */
@@ -34,16 +38,19 @@ export interface LlamaInputs {
   readonly inputIds: Tracer;
   /** [B, T] int32: where in its row each token's sequence begins; every row one sequence by default */
   readonly starts?: Tracer | undefined;
+  /** [R] int64: row-major positions whose hidden states are wanted; all by default */
+  readonly reads?: Tracer | undefined;
 }
 
 /**
- * Hidden states of whole sequences, after the final norm.
+ * Hidden states of whole sequences, after the final norm. Where only some are wanted, the last layer computes no others
+ * after its attention.
  *
  * Attention is causal, so padding on the right changes nothing before it, and a packed sequence gets what it would
  * get alone.
  *
  * @param params parameters of the shapes of `llamaParameterShapes`
- * @returns [B, T, C]
+ * @returns [B, T, C], or [R, C] of `reads`
  */
 export function llamaHidden(
   config: LlamaConfig,
@@ -51,13 +58,15 @@ export function llamaHidden(
   inputs: LlamaInputs,
   options: LlamaOptions = {},
 ): Tracer {
-  const { inputIds, starts } = inputs;
+  const { inputIds, starts, reads } = inputs;
   const rotary = rotaryAngles(inputIds.shape[1]!, rotaryOptions(config));
   const attention = { headSize: config.headDim, ...rotary, ...(starts && { starts }) };
-  return decoder(config, params, inputIds, options, (_, projected) => causalAttention(projected, attention));
+  return decoder(config, params, { tokens: inputIds, reads }, options, (_, projected) =>
+    causalAttention(projected, attention),
+  );
 }
 
-/** `llamaHidden` through the output head: [B, T, V]. */
+/** `llamaHidden` through the output head: [B, T, V], or [R, V] of `reads`. */
 export function llamaLogits(
   config: LlamaConfig,
   params: Parameters,
@@ -68,7 +77,7 @@ export function llamaLogits(
 }
 
 /**
- * The output head: logits of hidden states. Gather the rows that matter before it, for it is large.
+ * The output head: logits of hidden states. It is large: give it only rows that matter.
  *
  * @param hidden [..., C]
  * @returns [..., V]
@@ -102,6 +111,8 @@ export interface PagedInputs {
   readonly sequence: Tracer;
   /** [S, E] int32: the pages of each sequence in order; what is past its length is not read */
   readonly pages: Tracer;
+  /** [R] int64: the indices among the N tokens whose hidden states are wanted; all by default */
+  readonly reads?: Tracer | undefined;
   /** [L, D/2] each, L more than the largest position */
   readonly rotary: Rotary<Tracer>;
   /** per layer */
@@ -111,17 +122,17 @@ export interface PagedInputs {
 /**
  * Hidden states of new tokens, after the final norm, and the pool with their keys and values.
  *
- * @returns `hidden` [N, C]
+ * @returns `hidden` [N, C], or [R, C] of `reads`
  */
 export function llamaPagedHidden(
   config: LlamaConfig,
   params: Parameters,
-  { tokens, rotary, pool: before, ...places }: PagedInputs,
+  { tokens, reads, rotary, pool: before, ...places }: PagedInputs,
   options: LlamaOptions = {},
 ): { readonly hidden: Tracer; readonly pool: readonly LayerPool<Tracer>[] } {
   const heads = { heads: config.numAttentionHeads, keyValueHeads: config.numKeyValueHeads };
   const pool: LayerPool<Tracer>[] = [];
-  const hidden = decoder(config, params, tokens, options, (layer, projected) => {
+  const hidden = decoder(config, params, { tokens, reads }, options, (layer, projected) => {
     const past = { ...before[layer]!, ...rotary, ...places };
     const { mixed, ...written } = pagedAttention(projected, past, heads);
     pool.push(written);
@@ -143,31 +154,53 @@ type Attend = (layer: number, projected: CausalAttentionInputs) => Tracer;
 function decoder(
   config: LlamaConfig,
   params: Parameters,
-  inputIds: Tracer,
-  { linear = plainLinear, checkpointLayers = false, hadamard = false }: LlamaOptions,
+  { tokens, reads }: { readonly tokens: Tracer; readonly reads: Tracer | undefined },
+  options: LlamaOptions,
   attend: Attend,
 ): Tracer {
+  const {
+    linear = plainLinear,
+    linearOfReads = linear,
+    checkpointLayers = false,
+    hadamard = false,
+  } = options;
   const eps = config.rmsNormEps;
-  const project = (path: string) => (x: Tracer) => linear(path, x, params(path));
+  const last = config.numHiddenLayers - 1;
   const block = (layer: number, x: Tracer): Tracer => {
-    const at = (name: string) => `model.layers.${layer}.${name}.weight`;
-    const normed = rmsNorm(x, params(at("input_layernorm")), eps);
+    const projectBy = (linear: Linear) => (name: string) => (x: Tracer) => {
+      const path = `model.layers.${layer}.${name}.weight`;
+      return linear(path, x, params(path));
+    };
+    const norm = (name: string, x: Tracer) => rmsNorm(x, params(`model.layers.${layer}.${name}.weight`), eps);
+    const normed = norm("input_layernorm", x);
+    const before = projectBy(linear);
     const mixed = attend(layer, {
-      query: project(at("self_attn.q_proj"))(normed),
-      key: project(at("self_attn.k_proj"))(normed),
-      value: project(at("self_attn.v_proj"))(normed),
+      query: before("self_attn.q_proj")(normed),
+      key: before("self_attn.k_proj")(normed),
+      value: before("self_attn.v_proj")(normed),
     });
-    const attended = add(x, project(at("self_attn.o_proj"))(mixed));
-    const fed = feedForward(rmsNorm(attended, params(at("post_attention_layernorm")), eps), {
-      gate: project(at("mlp.gate_proj")),
-      up: project(at("mlp.up_proj")),
-      down: project(at("mlp.down_proj")),
+    // Nobody attends to what the last layer gives: from here on only rows that are read matter.
+    const isLast = reads !== undefined && layer === last;
+    const after = projectBy(isLast ? linearOfReads : linear);
+    const kept = (rows: Tracer) => (isLast ? gatherRows(rows, reads) : rows);
+    const attended = add(kept(x), after("self_attn.o_proj")(kept(mixed)));
+    const fed = feedForward(norm("post_attention_layernorm", attended), {
+      gate: after("mlp.gate_proj"),
+      up: after("mlp.up_proj"),
+      down: after("mlp.down_proj"),
       hadamard,
     });
     return add(attended, fed);
   };
   const run = checkpointLayers ? checkpoint(block) : block;
-  let x = gather(params("model.embed_tokens.weight"), inputIds); // [..., C]
-  for (let layer = 0; layer < config.numHiddenLayers; layer++) x = run(layer, x);
+  let x = gather(params("model.embed_tokens.weight"), tokens); // [..., C]
+  for (let layer = 0; layer <= last; layer++) x = run(layer, x);
   return rmsNorm(x, params("model.norm.weight"), eps);
+}
+
+/** Rows [R, C] of x [B, T, C] or [N, C], by their row-major places. */
+function gatherRows(x: Tracer, places: Tracer): Tracer {
+  if (x.shape.length === 2) return gather(x, places);
+  const [B, T, C] = x.shape;
+  return gather(reshape(x, [mulDims(B!, T!), C!]), places);
 }

@@ -10,7 +10,7 @@ import {
   weight,
 } from "@flacuna/tensor";
 import { type LlamaConfig, llamaParameterShapes } from "../config.ts";
-import type { AdapterStack } from "../layers/linear.ts";
+import { type AdapterStack, type Linear, linear as plainLinear } from "../layers/linear.ts";
 import {
   type LlamaOptions,
   llamaHead,
@@ -32,7 +32,6 @@ export interface StepProgramOptions extends LlamaOptions {
 }
 
 interface StepInputs extends PagedInputs {
-  /** [R] int64: the indices among the N tokens that the output head is applied to */
   readonly reads: Tracer;
   /** [N] int32: each token's adapter, where there are some */
   readonly adapters?: Tracer;
@@ -49,13 +48,13 @@ interface StepInputs extends PagedInputs {
 export function stepProgram(config: LlamaConfig, options: StepProgramOptions): Program {
   const { adapters, choice } = options;
   const params = parametersOf(config);
-  const optionsFor = (adapter: Tracer | undefined): LlamaOptions =>
-    adapters && adapter ? { ...options, linear: adapters.linear(adapter) } : options;
+  const linearFor = (adapter: Tracer | undefined): Linear =>
+    adapters && adapter ? adapters.linear(adapter) : (options.linear ?? plainLinear);
   const step = (inputs: StepInputs) => {
-    const { reads } = inputs;
-    const { hidden, pool } = llamaPagedHidden(config, params, inputs, optionsFor(inputs.adapters));
-    const readOptions = optionsFor(inputs.adapters && gather(inputs.adapters, reads));
-    const logits = llamaHead(config, params, gather(hidden, reads), readOptions); // [R, V]
+    const linearOfReads = linearFor(inputs.adapters && gather(inputs.adapters, inputs.reads));
+    const linears = { linear: linearFor(inputs.adapters), linearOfReads };
+    const { hidden, pool } = llamaPagedHidden(config, params, inputs, { ...options, ...linears });
+    const logits = llamaHead(config, params, hidden, { linear: linearOfReads }); // [R, V]
     return { choice: choice.choose(logits, inputs.choice), pool };
   };
   return trace((inputs) => step(inputs as unknown as StepInputs), [inputSpecs(config, options)]);
