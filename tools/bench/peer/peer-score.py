@@ -2,29 +2,17 @@
 
 Requests that differ in their last token alone share a row, rows are sorted by length and padded on the right (so that no
 mask is needed), and only the positions that are asked about go through the output head.
-
-What libraries print goes to standard error; standard output carries the answers alone.
 """
 
 import gc
-import json
-import os
-import platform
-import sys
 import time
 
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
+from commands import obey  # isort: skip (before libraries that print)
 
-import torch  # noqa: E402
-import transformers  # noqa: E402
+import torch
+import transformers
 
 transformers.utils.logging.disable_progress_bar()
-
-
-def answer(value):
-    answers.write(json.dumps(value) + "\n")
-    answers.flush()
 
 
 class Scorer:
@@ -61,27 +49,21 @@ class Scorer:
                 scores[index] = picked.sum().item()
 
 
-def main():
+scorer = None
+
+
+def load(**settings):
+    global scorer
     scorer = None
-    versions = {"python": platform.python_version()}
-    versions |= {module.__name__: module.__version__ for module in (torch, transformers)}
-    answer({"versions": versions})
-    for line in sys.stdin:
-        command = json.loads(line)
-        try:
-            if command["command"] == "load":
-                scorer = None
-                gc.collect()
-                scorer = Scorer(**command)
-                answer({})
-            elif command["command"] == "score":
-                started = time.perf_counter()
-                scores = scorer.score(command["requests"], command["batchSize"])
-                answer({"seconds": time.perf_counter() - started, "logProbs": scores})
-            else:
-                raise ValueError(f"unknown command {command['command']}")
-        except Exception as error:  # the benchmark decides what a failure means
-            answer({"error": f"{type(error).__name__}: {error}"})
+    gc.collect()
+    scorer = Scorer(**settings)
+    return {}
 
 
-main()
+def score(requests, batchSize):
+    started = time.perf_counter()
+    scores = scorer.score(requests, batchSize)
+    return {"seconds": time.perf_counter() - started, "logProbs": scores}
+
+
+obey((torch, transformers), {"load": load, "score": score})

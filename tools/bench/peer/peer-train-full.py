@@ -1,27 +1,14 @@
-"""PyTorch and transformers as the peer of `pnpm bench train-full`: trains all weights by the commands of protocol.ts on standard input.
+"""PyTorch and transformers as the peer of `pnpm bench train-full`: trains all weights by the commands of protocol.ts on standard input."""
 
-What libraries print goes to standard error; standard output carries the answers alone.
-"""
-
-import json
 import math
-import os
-import platform
-import sys
 import time
 
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
+from commands import obey  # isort: skip (before libraries that print)
 
-import torch  # noqa: E402
-import transformers  # noqa: E402
+import torch
+import transformers
 
 transformers.utils.logging.disable_progress_bar()
-
-
-def answer(value):
-    answers.write(json.dumps(value) + "\n")
-    answers.flush()
 
 
 class Training:
@@ -55,23 +42,13 @@ class Training:
         return {"seconds": seconds, "losses": losses}
 
 
-def main():
-    training = None
-    versions = {"python": platform.python_version()}
-    versions |= {module.__name__: module.__version__ for module in (torch, transformers)}
-    answer({"versions": versions})
-    for line in sys.stdin:
-        command = json.loads(line)
-        try:
-            if command["command"] == "load":
-                training = Training(**command)
-                answer({})
-            elif command["command"] == "train":
-                answer(training.train(command["batches"]))
-            else:
-                raise ValueError(f"unknown command {command['command']}")
-        except Exception as error:  # the benchmark decides what a failure means
-            answer({"error": f"{type(error).__name__}: {error}"})
+training = None
 
 
-main()
+def load(**settings):
+    global training
+    training = Training(**settings)
+    return {}
+
+
+obey((torch, transformers), {"load": load, "train": lambda batches: training.train(batches)})

@@ -1,31 +1,18 @@
-"""PyTorch, transformers and PEFT as the training benchmark's peer: obeys the commands of protocol.ts on standard input.
-
-What libraries print goes to standard error; standard output carries the answers alone.
-"""
+"""PyTorch, transformers and PEFT as the training benchmark's peer: obeys the commands of protocol.ts on standard input."""
 
 import gc
-import json
 import math
-import os
-import platform
-import sys
 import time
 import warnings
 
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
+from commands import obey  # isort: skip (before libraries that print)
 
-import peft  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
+import peft
+import torch
+import transformers
 
 warnings.simplefilter("ignore", FutureWarning)
 transformers.utils.logging.disable_progress_bar()
-
-
-def answer(value):
-    answers.write(json.dumps(value) + "\n")
-    answers.flush()
 
 
 class Training:
@@ -78,26 +65,16 @@ def to_tensors(batch):
     return tensors
 
 
-def main():
+training = None
+
+
+def load(**settings):
+    global training
     training = None
-    versions = {"python": platform.python_version()}
-    versions |= {module.__name__: module.__version__ for module in (torch, transformers, peft)}
-    answer({"versions": versions})
-    for line in sys.stdin:
-        command = json.loads(line)
-        try:
-            if command["command"] == "load":
-                training = None
-                gc.collect()
-                torch._dynamo.reset()
-                training = Training(**command)
-                answer({})
-            elif command["command"] == "train":
-                answer(training.train(command["batches"]))
-            else:
-                raise ValueError(f"unknown command {command['command']}")
-        except Exception as error:  # the benchmark decides what a failure means
-            answer({"error": f"{type(error).__name__}: {error}"})
+    gc.collect()
+    torch._dynamo.reset()
+    training = Training(**settings)
+    return {}
 
 
-main()
+obey((torch, transformers, peft), {"load": load, "train": lambda batches: training.train(batches)})
