@@ -26,6 +26,7 @@ static inline float integer_scale(Ints largest, float bound, Floats *inverse) {
   return integer_scales(largest, bound, inverse)[0];
 }
 
+static inline Ints load_ints(const int32_t *from) { return (Ints)_mm512_loadu_si512(from); }
 static inline __m512i round_floats(Floats x) { return _mm512_cvtps_epi32((__m512)x); }
 /* 16 values -> 8 pairs */
 static inline void store_integers(int32_t *pairs, Floats x) {

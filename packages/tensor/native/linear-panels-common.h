@@ -19,11 +19,12 @@ typedef struct {
   const float *sums; /* few rows of 4 bits: sums of blocks of x [rows, depth / 32] */
 } PanelWork;
 
-/* y[r, c] of `rows` by `columns` <= 32 becomes from[r, c] (null: 0) plus sums[r][c]. */
-static void panel_add(const float *sums, int64_t rows, int64_t columns, const float *from, float *y, int64_t stride) {
+/* y[r, c] of `rows` by `columns` becomes from[r, c] (null: 0) plus sums[r][c], of which `width` are in a row. */
+static void panel_add(const float *sums, int64_t width, int64_t rows, int64_t columns, const float *from, float *y,
+                      int64_t stride) {
   for (int64_t r = 0; r < rows; r++)
     for (int64_t c = 0; c < columns; c++)
-      y[r * stride + c] = (from ? from[r * stride + c] : 0.0f) + sums[r * PANEL_COLUMNS + c];
+      y[r * stride + c] = (from ? from[r * stride + c] : 0.0f) + sums[r * width + c];
 }
 
 #endif

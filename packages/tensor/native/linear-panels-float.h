@@ -9,6 +9,7 @@
 #else
 #define PANEL_TILE_ROWS 6
 #endif
+#define PANEL_WIDTH PANEL_COLUMNS
 #define PANEL_DEPTH 512
 #define PANEL_SHORT_DEPTH 64 /* for few rows: the panel then stays in the first cache */
 
@@ -116,7 +117,7 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth,
       else
         panel_tile_of(rows, x, depth, panel + c, NULL, sums + c, PANEL_COLUMNS);
     if (columns < PANEL_COLUMNS)
-      panel_add(sums, rows, columns, before, p->y + at, work->columns);
+      panel_add(sums, PANEL_COLUMNS, rows, columns, before, p->y + at, work->columns);
   }
 }
 

@@ -8,20 +8,27 @@
 #include "integers16.h"
 #include "linear-panels-common.h"
 
-/* Rows of a register tile, which is two vectors wide. */
-#define PANEL_TILE_ROWS 12
+/* A register tile is of 6 rows and 4 vectors, two panels side by side: what is loaded for a product matters, and 12 rows
+   and 2 vectors would take two fifths more loads. */
+#define PANEL_TILE_ROWS 6
+#define PANEL_WIDTH (2 * PANEL_COLUMNS)
+#define PANEL_VECTORS (PANEL_WIDTH / LANES)
 #define PANEL_DEPTH 256
 #define PANEL_SHORT_DEPTH PANEL_DEPTH
 /* Products of these bounds, PANEL_DEPTH of them, are less than 2^31. */
 #define PANEL_X_BOUND 4095.0f
 #define PANEL_WEIGHT_BOUND 2047.0f
 
-/* A slice of a tile of x: [16] scales, of which each row has one, then [slice / 2][PANEL_TILE_ROWS] pairs. */
+/* x is prepared slice after slice, a slice as tiles of [16] scales, of which each row has one, then
+   [slice / 2][PANEL_TILE_ROWS] pairs: what the panels of a slice read again and again lies side by side. */
 static inline int64_t panel_slice_words(const PanelWork *work) { return 16 + work->slice / 2 * PANEL_TILE_ROWS; }
-static inline int64_t panel_tile_words(const PanelWork *work) {
-  return (work->depth + work->slice - 1) / work->slice * panel_slice_words(work);
+static inline int64_t panel_tile_bytes(const PanelWork *work) {
+  return (work->depth + work->slice - 1) / work->slice * panel_slice_words(work) * sizeof(int32_t);
 }
-static inline int64_t panel_tile_bytes(const PanelWork *work) { return panel_tile_words(work) * sizeof(int32_t); }
+static inline int32_t *panel_prepared(const PanelWork *work, int64_t start, int64_t tile) {
+  const int64_t tiles = (work->row_stop - work->row_start + PANEL_TILE_ROWS - 1) / PANEL_TILE_ROWS;
+  return (int32_t *)work->prepared + (start / work->slice * tiles + tile) * panel_slice_words(work);
+}
 
 /* `count` values to every PANEL_TILE_ROWS-th of `depth / 2` pairs, zeros at their end; their scale is returned. */
 static float panel_round_row(const float *x, int64_t count, int64_t depth, int32_t *pairs) {
@@ -40,55 +47,59 @@ static void panel_prepare(void *argument, size_t index) {
   const PanelWork *work = argument;
   const int64_t depth = work->depth, row = work->row_start + (int64_t)index * PANEL_TILE_ROWS;
   const int64_t rows = panel_min(work->row_stop - row, PANEL_TILE_ROWS);
-  int32_t *to = (int32_t *)work->prepared + (int64_t)index * panel_tile_words(work);
-  for (int64_t start = 0; start < depth; start += work->slice, to += panel_slice_words(work))
+  for (int64_t start = 0; start < depth; start += work->slice) {
+    int32_t *to = panel_prepared(work, start, index);
     for (int64_t r = 0; r < rows; r++) {
       const float scale = panel_round_row(work->product->x + (row + r) * depth + start,
                                           panel_min(work->slice, depth - start), work->slice, to + 16 + r);
       memcpy(to + r, &scale, sizeof scale);
     }
+  }
 }
 
-/* y[rows][2 vectors] = from (null: 0) + x[pairs][rows] * panel[pairs][2 vectors], scaled; x: a slice of a tile */
-PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, const int32_t *panel,
-                             const float *column_scale, const float *from, float *y, int64_t y_stride) {
-  Ints sums[PANEL_TILE_ROWS][2];
-  const int32_t *values = x + 16;
-#pragma GCC unroll 12
-  for (int r = 0; r < rows; r++) {
-    sums[r][0] = sums[r][1] = (Ints){};
-    __builtin_prefetch(y + r * y_stride, 1);
-    __builtin_prefetch(y + r * y_stride + LANES, 1);
-  }
-  for (int64_t k = 0; k < pairs; k++, values += PANEL_TILE_ROWS, panel += PANEL_COLUMNS) {
-    const Ints first = (Ints)_mm512_loadu_si512(panel), second = (Ints)_mm512_loadu_si512(panel + LANES);
-#pragma GCC unroll 12
+/* to[rows][64] = from (null: 0) + x[pairs][rows] * panels[2][pairs][32], scaled; x: a slice of a tile */
+PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, const int32_t *const panels[2],
+                             const float *column_scale, const float *from, int64_t from_stride, float *to,
+                             int64_t to_stride) {
+  Ints sums[PANEL_TILE_ROWS][PANEL_VECTORS];
+  const int32_t *values = x + 16, *first = panels[0], *second = panels[1];
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+    for (int v = 0; v < PANEL_VECTORS; v++) {
+      sums[r][v] = (Ints){};
+      __builtin_prefetch(to + r * to_stride + v * LANES, 1);
+    }
+  for (int64_t k = 0; k < pairs; k++, values += PANEL_TILE_ROWS, first += PANEL_COLUMNS, second += PANEL_COLUMNS) {
+    const Ints weights[PANEL_VECTORS] = {load_ints(first), load_ints(first + LANES), load_ints(second),
+                                         load_ints(second + LANES)};
+#pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
       const Ints pair = (Ints)_mm512_set1_epi32(values[r]);
-      sums[r][0] = add_pair_products(sums[r][0], pair, first);
-      sums[r][1] = add_pair_products(sums[r][1], pair, second);
+#pragma GCC unroll 4
+      for (int v = 0; v < PANEL_VECTORS; v++) sums[r][v] = add_pair_products(sums[r][v], pair, weights[v]);
     }
   }
-#pragma GCC unroll 12
+#pragma GCC unroll 6
   for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-    for (int v = 0; v < 2; v++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < PANEL_VECTORS; v++) {
       float row_scale;
       memcpy(&row_scale, x + r, sizeof row_scale);
       Floats value = (Floats)_mm512_cvtepi32_ps((__m512i)sums[r][v]) * splat(row_scale) * load(column_scale + v * LANES);
-      if (from) value += load(from + r * y_stride + v * LANES);
-      store(y + r * y_stride + v * LANES, value);
+      if (from) value += load(from + r * from_stride + v * LANES);
+      store(to + r * to_stride + v * LANES, value);
     }
 }
 
 #define PANEL_TILE(n) \
-  case n: panel_tile(n, x, pairs, panel, column_scale, from, y, y_stride); break;
+  case n: panel_tile(n, x, pairs, panels, column_scale, from, from_stride, to, to_stride); break;
 /* The same for any number of rows, each count compiled on its own. */
-static void panel_tile_of(int64_t rows, const int32_t *x, int64_t pairs, const int32_t *panel,
-                          const float *column_scale, const float *from, float *y, int64_t y_stride) {
+static void panel_tile_of(int64_t rows, const int32_t *x, int64_t pairs, const int32_t *const panels[2],
+                          const float *column_scale, const float *from, int64_t from_stride, float *to,
+                          int64_t to_stride) {
   switch (rows) {
     PANEL_TILE(1) PANEL_TILE(2) PANEL_TILE(3) PANEL_TILE(4) PANEL_TILE(5) PANEL_TILE(6)
-    PANEL_TILE(7) PANEL_TILE(8) PANEL_TILE(9) PANEL_TILE(10) PANEL_TILE(11) PANEL_TILE(12)
   }
 }
 
@@ -211,27 +222,37 @@ static void panel_round(const PanelWork *work, int64_t start, int64_t depth, int
   integer_columns(wide, PANEL_COLUMNS, depth, PANEL_COLUMNS, PANEL_WEIGHT_BOUND, panel, column_scale);
 }
 
-/* One slice of the depth of one panel, for the rows of a task. */
+/* Sums of two panels from slice to slice, [rows of the task][64]. Rows of y are pages apart. */
+static float *panel_sums(const PanelWork *work, int64_t column) {
+  float *sums = scratch(3, work->task_rows * work->task_columns * sizeof(float));
+  return sums + column % work->task_columns * work->task_rows;
+}
+
+/* One slice of the depth of two panels, for the rows of a task. The first starts from the addend, the last writes y. */
 static void panel_slice(const PanelWork *work, int64_t start, int64_t depth, int64_t column, int64_t row,
                         int64_t row_stop) {
   const PanelProduct *p = work->product;
-  const int64_t padded = round_up(depth, PANEL_BLOCK), columns = panel_min(work->columns - column, PANEL_COLUMNS);
-  int32_t *panel = scratch(2, PANEL_DEPTH / 2 * PANEL_COLUMNS * sizeof(int32_t));
-  float column_scale[PANEL_COLUMNS], sums[PANEL_TILE_ROWS * PANEL_COLUMNS] __attribute__((aligned(64)));
+  const int64_t padded = round_up(depth, PANEL_BLOCK), columns = panel_min(work->columns - column, PANEL_WIDTH);
+  const int is_first = start == 0, is_last = start + depth == work->depth, is_whole = columns == PANEL_WIDTH;
+  int32_t *panel = scratch(2, PANEL_DEPTH / 2 * PANEL_WIDTH * sizeof(int32_t));
+  const int32_t *panels[2] = {panel, panel};
+  float column_scale[PANEL_WIDTH] = {0}, *sums = panel_sums(work, column);
   panel_round(work, start, padded, column, panel, column_scale);
-  const float *from = start == 0 ? p->addend : p->y;
-  for (; row < row_stop; row += PANEL_TILE_ROWS) {
+  if (columns > PANEL_COLUMNS) {
+    panels[1] += padded / 2 * PANEL_COLUMNS;
+    panel_round(work, start, padded, column + PANEL_COLUMNS, panel + padded / 2 * PANEL_COLUMNS,
+                column_scale + PANEL_COLUMNS);
+  }
+  for (; row < row_stop; row += PANEL_TILE_ROWS, sums += PANEL_TILE_ROWS * PANEL_WIDTH) {
     const int64_t rows = panel_min(row_stop - row, PANEL_TILE_ROWS), at = row * work->columns + column;
-    const int32_t *x = (const int32_t *)work->prepared +
-                       (row - work->row_start) / PANEL_TILE_ROWS * panel_tile_words(work) +
-                       start / work->slice * panel_slice_words(work);
-    const float *before = from ? from + at : NULL;
-    if (columns == PANEL_COLUMNS)
-      panel_tile_of(rows, x, padded / 2, panel, column_scale, before, p->y + at, work->columns);
-    else {
-      panel_tile_of(rows, x, padded / 2, panel, column_scale, NULL, sums, PANEL_COLUMNS);
-      panel_add(sums, rows, columns, before, p->y + at, work->columns);
-    }
+    const int32_t *x = panel_prepared(work, start, (row - work->row_start) / PANEL_TILE_ROWS);
+    const float *addend = p->addend ? p->addend + at : NULL, *from = sums;
+    float *to = sums;
+    int64_t from_stride = PANEL_WIDTH, to_stride = PANEL_WIDTH;
+    if (is_first) from = is_whole ? addend : NULL, from_stride = work->columns;
+    if (is_last && is_whole) to = p->y + at, to_stride = work->columns;
+    panel_tile_of(rows, x, padded / 2, panels, column_scale, from, from_stride, to, to_stride);
+    if (is_last && !is_whole) panel_add(sums, PANEL_WIDTH, rows, columns, addend, p->y + at, work->columns);
   }
 }
 

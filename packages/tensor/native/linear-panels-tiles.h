@@ -5,6 +5,7 @@
 #include "linear-panels-common.h"
 
 #define PANEL_TILE_ROWS 32
+#define PANEL_WIDTH PANEL_COLUMNS
 #define PANEL_DEPTH 1024
 #define PANEL_SHORT_DEPTH PANEL_DEPTH
 
@@ -85,7 +86,7 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth,
     panel_tiles((const uint16_t *)work->prepared + (row - work->row_start) * stride + start,
                 stride, padded, first, second, sums);
     int64_t at = row * work->columns + column;
-    panel_add(sums, panel_min(row_stop - row, 32), columns,
+    panel_add(sums, PANEL_COLUMNS, panel_min(row_stop - row, 32), columns,
               from ? from + at : NULL, p->y + at, work->columns);
   }
 }

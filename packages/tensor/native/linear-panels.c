@@ -42,7 +42,7 @@ static void panel_task(void *argument, size_t index) {
   tile_config();
 #endif
   for (int64_t start = 0; start < work->depth; start += work->slice)
-    for (int64_t c = column; c < column_stop; c += PANEL_COLUMNS)
+    for (int64_t c = column; c < column_stop; c += PANEL_WIDTH)
       panel_slice(work, start, panel_min(work->slice, work->depth - start), c,
                   row, row_stop);
 #ifdef PATH_AMX
@@ -58,7 +58,7 @@ static size_t panel_divide(PanelWork *work) {
   work->task_rows = round_up((rows + down - 1) / down, PANEL_TILE_ROWS);
   down = (rows + work->task_rows - 1) / work->task_rows;
   work->task_columns = 256;
-  while (work->task_columns > PANEL_COLUMNS &&
+  while (work->task_columns > PANEL_WIDTH &&
          down * (work->columns / work->task_columns) < 12)
     work->task_columns /= 2;
   work->tasks_across =
@@ -176,7 +176,8 @@ PANEL_INLINE void panel_few_columns(int rows, const PanelWork *work,
         store(whole + r * PANEL_COLUMNS + g * PANEL_GROUP + lane, sums[r][g]);
   }
   int64_t at = row * p->out + column;
-  panel_add(whole, rows, panel_min(p->out - column, PANEL_COLUMNS),
+  panel_add(whole, PANEL_COLUMNS, rows,
+            panel_min(p->out - column, PANEL_COLUMNS),
             p->addend ? p->addend + at : NULL, p->y + at, p->out);
 }
 
