@@ -36,11 +36,13 @@ typedef struct {
 /* ---- quantize-blocks.c: float32 rows to signed bytes in blocks ---------------------------------------------------- */
 
 /* Rows of bytes, padded with 0. In each block q = round(x / scale) with scale = max |x| / 127, in blocks of 32 without the
-   last two of its bits. */
+   last two of its bits. A value of two bytes is round(x / scale * 128) = 128 * high + low, and its row two rows: one of the
+   high bytes, and one of the low bytes, with scale / 128. */
 typedef struct {
   int64_t block;  /* 32 or 64 columns */
-  int8_t *q;      /* [rows, round_up(width, DEPTH_STEP)] */
-  float *scale;   /* [rows, round_up(width, DEPTH_STEP) / block] */
+  int64_t bytes;  /* of a value: 1 or 2 */
+  int8_t *q;      /* [rows, bytes, round_up(width, DEPTH_STEP)] */
+  float *scale;   /* [rows, bytes, round_up(width, DEPTH_STEP) / block] */
   int32_t *start; /* likewise, blocks of 64: -128 * the sum of q, for products with weights that have become 128 more */
   float *shift;   /* likewise, blocks of 32: scale * -1.5 * 2^23, exactly, for products whose sums start at 1.5 * 2^23 */
   float *offset;  /* likewise, blocks of 32: scale * the sum of q, for the minimum that all weights of a block have */

@@ -1,7 +1,7 @@
 /* Products of rows quantised in blocks with packed weights of 8 or 4 bits. A register tile holds up to BLOCKS_TILE rows of a
    panel of 32 outputs; the bytes of a block are summed in int32, then scaled and added in float32, block after block. So
-   every weight is read once for a tile, and a row of y is the same whatever its tile. Weights of 4 bits that meet many
-   tiles are first written out as bytes. The path of matrix tiles takes the vectors of AVX-512: a tile has no way to scale
+   every weight is read once for a tile, and a row of y is the same whatever its tile. Rows whose values have two bytes are
+   two rows of a tile, added up in the end. Weights of 4 bits that meet many tiles are first written out as bytes. The path of matrix tiles takes the vectors of AVX-512: a tile has no way to scale
    each block. */
 #include "kernels.h"
 #include "quantize-row.h"
@@ -283,6 +283,11 @@ BLOCKS_INLINE void blocks_write_first(const BlockWeights *w, int64_t row, int64_
     store_first(y + at, value, left);
   }
 }
+/* The first byte's sums become those of both. */
+BLOCKS_INLINE void blocks_join(Floats high[BLOCKS_VECTORS], const Floats low[BLOCKS_VECTORS]) {
+#pragma GCC unroll 8
+  for (int v = 0; v < BLOCKS_VECTORS; v++) high[v] += low[v];
+}
 static void blocks_write(const BlockWeights *w, int64_t row, int64_t column, const Floats sums[BLOCKS_VECTORS]) {
   if (column + BLOCKS_PANEL <= w->out) blocks_write_first(w, row, column, BLOCKS_PANEL, sums);
   else blocks_write_first(w, row, column, w->out - column, sums);
@@ -321,19 +326,24 @@ static void blocks_panel(const BlockProduct *p, const BlockWeights *w, int64_t p
   BlocksTile t = blocks_panel_tile(p, w, panel);
   Floats sums[BLOCKS_TILE][BLOCKS_VECTORS];
   t.sums = sums;
-  t.turns = (stop - row + BLOCKS_TILE - 1) / BLOCKS_TILE;
+  const int64_t bytes = p->x.bytes, most = BLOCKS_TILE / bytes;
+  t.turns = (stop - row + most - 1) / most;
   int are_bytes = p->format == WEIGHTS_INT4 && t.turns >= BLOCKS_MANY_TILES;
   BlocksTileOf *tile = p->format == WEIGHTS_INT8 ? blocks_tile_int8 : are_bytes ? blocks_tile_int4_bytes : blocks_tile_int4;
   if (are_bytes) blocks_write_out(&t);
   for (t.turn = 0; t.turn < t.turns; t.turn++) {
     int64_t rows = (stop - row) / (t.turns - t.turn);
-    t.q = p->x.q + row * t.q_stride;
-    t.scale = p->x.scale + row * t.blocks_stride;
-    if (p->format == WEIGHTS_INT8) t.start = p->x.start + row * t.blocks_stride;
-    else t.shift = p->x.shift + row * t.blocks_stride, t.offset = p->x.offset + row * t.blocks_stride;
+    const int64_t place = row * bytes * t.blocks_stride;
+    t.q = p->x.q + row * bytes * t.q_stride;
+    t.scale = p->x.scale + place;
+    if (p->format == WEIGHTS_INT8) t.start = p->x.start + place;
+    else t.shift = p->x.shift + place, t.offset = p->x.offset + place;
     for (int64_t r = 0; r < rows; r++) blocks_ask(w, row + r, panel * BLOCKS_PANEL);
-    tile(rows, &t);
-    for (int64_t r = 0; r < rows; r++, row++) blocks_write(w, row, panel * BLOCKS_PANEL, sums[r]);
+    tile(rows * bytes, &t);
+    for (int64_t r = 0; r < rows; r++, row++) {
+      if (bytes == 2) blocks_join(sums[2 * r], sums[2 * r + 1]);
+      blocks_write(w, row, panel * BLOCKS_PANEL, sums[r * bytes]);
+    }
   }
 }
 
@@ -354,10 +364,10 @@ static void blocks_task(void *argument, size_t index) {
 static void block_product(const BlockProduct *p, const Parallel *parallel) {
   BlocksJob job = {.product = p};
   for (int i = 0; i < p->count; i++) job.panels += blocks_panels(&p->weights[i]);
-  int64_t q_bytes = p->rows * round_up(p->in, DEPTH_STEP);
+  int64_t q_rows = p->rows * p->x.bytes, q_bytes = q_rows * round_up(p->in, DEPTH_STEP);
   job.row_blocks = 1 + q_bytes / BLOCKS_ROW_BYTES;
   /* Reading a weight costs about as much as multiplying it with eight rows. */
-  int64_t cost = job.panels * BLOCKS_PANEL * p->in * (8 + p->rows) / 8;
+  int64_t cost = job.panels * BLOCKS_PANEL * p->in * (8 + q_rows) / 8;
   job.pieces = 1 + cost / BLOCKS_PIECE;
   if (job.pieces > BLOCKS_PIECES) job.pieces = BLOCKS_PIECES;
   if (job.pieces > job.panels) job.pieces = job.panels;

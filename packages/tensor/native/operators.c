@@ -274,13 +274,15 @@ static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WE
 /* Rows in blocks wait here for their product, on the thread that runs the operator; the kernels use the slots below. */
 #define BLOCKS_SLOT (SCRATCH_SLOTS - 1)
 
-/* Room for `rows` rows of `width` in blocks of `block`. */
-static BlockRows scratch_blocks(int64_t rows, int64_t width, int64_t block) {
-  int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
-  int8_t *q = scratch(BLOCKS_SLOT, rows * padded + 3 * blocks * sizeof(float));
-  float *scale = (float *)(q + rows * padded), *rest = scale + blocks;
-  if (block == 64) return (BlockRows){.block = block, .q = q, .scale = scale, .start = (int32_t *)rest};
-  return (BlockRows){.block = block, .q = q, .scale = scale, .shift = rest, .offset = rest + blocks};
+/* Room for `rows` rows of `width` in blocks of `block`, with `bytes` bytes a value. */
+static BlockRows scratch_blocks(int64_t rows, int64_t width, int64_t block, int64_t bytes) {
+  int64_t padded = round_up(width, DEPTH_STEP), q_bytes = rows * bytes * padded, blocks = q_bytes / block;
+  int8_t *q = scratch(BLOCKS_SLOT, q_bytes + 3 * blocks * sizeof(float));
+  float *scale = (float *)(q + q_bytes), *rest = scale + blocks;
+  BlockRows to = {.block = block, .bytes = bytes, .q = q, .scale = scale};
+  if (block == 64) to.start = (int32_t *)rest;
+  else to.shift = rest, to.offset = rest + blocks;
+  return to;
 }
 
 /* x in blocks; with a companion first normalised with that as its gain, or, when it is gated, silu(x) * companion. */
@@ -319,12 +321,13 @@ static BlockWeights read_block_weights(Call *call, WeightFormat format, size_t f
 /* (x [..., in], the parts of `count` weights, companion?, and for one weight addend?) -> y [..., out] of each.
    The companion is `up`, like x, for prologue 2, and else the gain of a norm [in]. */
 static void compute_block_linear(Call *call, WeightFormat format, int count) {
-  int64_t in = call->attributes[1];
-  const int64_t *outs = call->attributes + 2;
+  int64_t bytes = call->attributes[1], in = call->attributes[2];
+  const int64_t *outs = call->attributes + 3;
   int is_gated = call->attributes[0] == 2;
   size_t parts = format == WEIGHTS_INT8 ? 2 : 3, last = 1 + count * parts;
   Tensor x = input(call, 0), companion = input(call, last), addend = {0};
   BlockProduct product = {.format = format, .rows = rows_of(&x), .in = in, .count = count};
+  if (bytes != 1 && bytes != 2) fail(call, "linear in blocks: values of neither one byte nor two");
   if (width_of(&x) != in) fail(call, "linear in blocks: rows of another width than the weights");
   if (companion.data)
     expect_elements(call, &companion, is_gated ? elements_of(&x) : in, "linear in blocks: a companion of another size");
@@ -335,7 +338,7 @@ static void compute_block_linear(Call *call, WeightFormat format, int count) {
   product.weights[0].addend = addend.data;
   for (int i = 0; i < count && !call->status; i++) product.weights[i].y = output_of_width(call, i, &x, outs[i]);
   if (call->status || product.rows == 0) return;
-  product.x = scratch_blocks(product.rows, in, format == WEIGHTS_INT8 ? 64 : 32);
+  product.x = scratch_blocks(product.rows, in, format == WEIGHTS_INT8 ? 64 : 32, bytes);
   make_blocks(call, &x, &companion, is_gated, product.x);
   active_kernels()->block_product(&product, &call->parallel);
 }
@@ -920,17 +923,17 @@ static const Operator operators[] = {
     {"Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
      {F32}, SIZES, {0}},
     {"Int8BlockLinear", compute_int8_block_linear, {F32, INT8_PARTS, F32, F32}, 2,
-     {F32}, {"prologue", "in", "out"}, {"epsilon"}},
+     {F32}, {"prologue", "bytes", "in", "out"}, {"epsilon"}},
     {"Int8BlockLinear2", compute_int8_block_linear2, {F32, INT8_PARTS, INT8_PARTS, F32}, 1,
-     {F32, F32}, {"prologue", "in", "out", "out2"}, {"epsilon"}},
+     {F32, F32}, {"prologue", "bytes", "in", "out", "out2"}, {"epsilon"}},
     {"Int8BlockLinear3", compute_int8_block_linear3, {F32, INT8_PARTS, INT8_PARTS, INT8_PARTS, F32}, 1,
-     {F32, F32, F32}, {"prologue", "in", "out", "out2", "out3"}, {"epsilon"}},
+     {F32, F32, F32}, {"prologue", "bytes", "in", "out", "out2", "out3"}, {"epsilon"}},
     {"Int4BlockLinear", compute_int4_block_linear, {F32, INT4_PARTS, F32, F32}, 2,
-     {F32}, {"prologue", "in", "out"}, {"epsilon"}},
+     {F32}, {"prologue", "bytes", "in", "out"}, {"epsilon"}},
     {"Int4BlockLinear2", compute_int4_block_linear2, {F32, INT4_PARTS, INT4_PARTS, F32}, 1,
-     {F32, F32}, {"prologue", "in", "out", "out2"}, {"epsilon"}},
+     {F32, F32}, {"prologue", "bytes", "in", "out", "out2"}, {"epsilon"}},
     {"Int4BlockLinear3", compute_int4_block_linear3, {F32, INT4_PARTS, INT4_PARTS, INT4_PARTS, F32}, 1,
-     {F32, F32, F32}, {"prologue", "in", "out", "out2", "out3"}, {"epsilon"}},
+     {F32, F32, F32}, {"prologue", "bytes", "in", "out", "out2", "out3"}, {"epsilon"}},
     {"Attention", compute_attention, {F32, F32, F32, F32, F32, I32}, 0,
      {F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {"AttentionGrad", compute_attention_grad, {F32, F32, F32, F32, F32, F32, I32, F32, F32}, 0,

@@ -84,6 +84,19 @@ describe("fuse()", () => {
     },
   );
 
+  it("leaves apart products that round the same rows in different ways", () => {
+    const product = (x: Tracer, path: string) =>
+      matmul(x, weight(path, { dtype: "float32", shape: [32, 32] }), { transposeB: true });
+    const traced = trace(
+      (x) => ["a", "fine", "b"].map((path) => product(x, path)),
+      [spec("float32", [5, 32])],
+    );
+    const program = applyPrecision(traced, (path) =>
+      path === "fine" ? "int8BlockwiseFine" : "int8Blockwise",
+    );
+    expect(names(fuse(program))).toEqual(["int8BlockLinear2", "int8BlockLinear"]);
+  });
+
   it("normalises and activates rows in the products that alone read them", async () => {
     const tensors = new Map([0, 1, 2].map((index) => [`w${index}`, f32([32, 32], index)]));
     const product = (x: Tracer, index: number) =>

@@ -6,6 +6,7 @@ import {
   INT8_BLOCK_LINEAR,
   MOST_WEIGHTS,
   PROLOGUE_OF,
+  type ValueBytes,
 } from "./composites/block-linear.ts";
 import { RMS_NORM_QUANTIZE } from "./composites/rms-norm.ts";
 import { HADAMARD_SWIGLU_GRAD, SWIGLU_GRAD_QUANTIZE, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
@@ -123,9 +124,11 @@ function multiplyInBlocks(
   }));
   const linear = BLOCK_LINEARS[params.composite.name]!;
   const producer = producerForAll(x, products, neighbours);
-  if (producer === undefined) return blockProducts(linear, valueOf(x), weights, { addend });
+  const bytes = params.attributes.bytes as ValueBytes;
+  if (producer === undefined) return blockProducts(linear, valueOf(x), weights, { bytes, addend });
   const [first, companion] = producer.inputs.map(valueOf);
   return blockProducts(linear, first!, weights, {
+    bytes,
     prologue: PROLOGUE_OF[producer.params.composite.name]!,
     companion,
     epsilon: producer.params.attributes.eps,
@@ -156,6 +159,10 @@ function isJoinable(equation: Equation | "output", neighbours: Neighbours): equa
   return isFrozen && readers.every((reader) => reader === "output" || reader.primitive !== "add");
 }
 
+/** Whether two products in blocks round their rows alike, for weights of one format. */
+const areAlike = ({ params: a }: CompositeEquation, { params: b }: CompositeEquation): boolean =>
+  a.composite.name === b.composite.name && a.attributes.bytes === b.attributes.bytes;
+
 /** Products of the same rows → up to three in one operator, where the first of them was. */
 const joinProducts: Rule = (equation, context) => {
   const { neighbours, ready } = context;
@@ -163,7 +170,7 @@ const joinProducts: Rule = (equation, context) => {
   const all = neighbours
     .readersOf(equation.inputs[0]!)
     .filter((reader) => isJoinable(reader, neighbours))
-    .filter((each) => each.params.composite.name === equation.params.composite.name);
+    .filter((each) => areAlike(each, equation));
   const at = all.indexOf(equation);
   const joined = all.slice(at, at + MOST_WEIGHTS);
   const results = multiplyInBlocks(joined, context);

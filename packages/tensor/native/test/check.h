@@ -110,9 +110,9 @@ static inline int quantised_as_defined(const Kernels *kernels, int64_t rows, int
 }
 
 /* Room for rows of `width` in blocks, exactly as much as they take. */
-static inline BlockRows exact_blocks(int64_t rows, int64_t width, int64_t block) {
-  int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / block);
-  BlockRows to = {.block = block, .q = exact(rows * padded), .scale = exact(blocks * sizeof(float))};
+static inline BlockRows exact_blocks(int64_t rows, int64_t width, int64_t block, int64_t bytes) {
+  int64_t q_bytes = rows * bytes * round_up(width, DEPTH_STEP), blocks = q_bytes / block;
+  BlockRows to = {.block = block, .bytes = bytes, .q = exact(q_bytes), .scale = exact(blocks * sizeof(float))};
   if (block == 64) to.start = exact(blocks * sizeof(int32_t));
   else to.shift = exact(blocks * sizeof(float)), to.offset = exact(blocks * sizeof(float));
   return to;
@@ -124,10 +124,10 @@ static inline void free_blocks(BlockRows blocks) {
 /* Whether `got` is what quantize_blocks makes of the values, to the bit. */
 static inline int blocks_as_separate(const Kernels *kernels, int64_t rows, int64_t width, const float *values,
                                      BlockRows got) {
-  int64_t padded = round_up(width, DEPTH_STEP), blocks = rows * (padded / got.block);
-  QuantizeBlocks separate = {rows, width, values, exact_blocks(rows, width, got.block)};
+  int64_t q_bytes = rows * got.bytes * round_up(width, DEPTH_STEP), blocks = q_bytes / got.block;
+  QuantizeBlocks separate = {rows, width, values, exact_blocks(rows, width, got.block, got.bytes)};
   kernels->quantize_blocks(&separate, &SERIAL);
-  int wrong = memcmp(got.q, separate.to.q, rows * padded) != 0;
+  int wrong = memcmp(got.q, separate.to.q, q_bytes) != 0;
   wrong += memcmp(got.scale, separate.to.scale, blocks * sizeof(float)) != 0;
   if (got.block == 64) wrong += memcmp(got.start, separate.to.start, blocks * sizeof(int32_t)) != 0;
   else

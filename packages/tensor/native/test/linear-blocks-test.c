@@ -24,10 +24,10 @@ static uint16_t random_float16(void) {
 }
 
 /* Rows of random bytes, now and then the extremes, which 16-bit saturation would show. */
-static BlockRows random_rows(int64_t rows, int64_t in, int64_t block) {
-  BlockRows to = exact_blocks(rows, in, block);
+static BlockRows random_rows(int64_t rows, int64_t in, int64_t block, int64_t bytes) {
+  BlockRows to = exact_blocks(rows, in, block, bytes);
   int64_t padded = round_up(in, DEPTH_STEP), blocks = padded / block;
-  for (int64_t b = 0; b < rows * blocks; b++) {
+  for (int64_t b = 0; b < rows * bytes * blocks; b++) {
     to.scale[b] = (float)random_between(-65536, 65536) / (1 << 23); /* so short that its product with ROUNDER is exact */
     int32_t sum = 0;
     int is_extreme = random_bits() % 5 == 0;
@@ -63,9 +63,10 @@ static void add_int4_weight(Example *e, int i, int64_t out) {
   for (int64_t b = 0; b < count / 32; b++) e->scales[i][b] = random_float16(), e->minimums[i][b] = random_float16();
 }
 
-static Example example(WeightFormat format, int64_t rows, int64_t in, int count, const int64_t *outs, int with_addend) {
+static Example example(WeightFormat format, int64_t bytes, int64_t rows, int64_t in, int count, const int64_t *outs,
+                       int with_addend) {
   Example e = {.product = {.format = format, .rows = rows, .in = in, .count = count}};
-  e.product.x = e.rows = random_rows(rows, in, block_of(format));
+  e.product.x = e.rows = random_rows(rows, in, block_of(format), bytes);
   for (int i = 0; i < count; i++) {
     if (format == WEIGHTS_INT8) add_int8_weight(&e, i, outs[i]);
     else add_int4_weight(&e, i, outs[i]);
@@ -97,14 +98,15 @@ static double weight_at(const Example *e, int i, int64_t o, int64_t k) {
 static double expected_at(const Example *e, int i, int64_t r, int64_t o) {
   int64_t in = e->product.in, padded = round_up(in, DEPTH_STEP), block = block_of(e->product.format);
   double total = e->product.weights[i].addend ? e->product.weights[i].addend[r * e->product.weights[i].out + o] : 0;
-  for (int64_t k = 0; k < in; k++)
-    total += e->rows.q[r * padded + k] * (double)e->rows.scale[(r * padded + k) / block] * weight_at(e, i, o, k);
+  for (int64_t row = r * e->rows.bytes; row < (r + 1) * e->rows.bytes; row++)
+    for (int64_t k = 0; k < in; k++)
+      total += e->rows.q[row * padded + k] * (double)e->rows.scale[(row * padded + k) / block] * weight_at(e, i, o, k);
   return total;
 }
 
 static BlockRows row_of(BlockRows rows, int64_t row, int64_t padded) {
-  int64_t place = row * (padded / rows.block);
-  rows.q += row * padded;
+  int64_t place = row * rows.bytes * (padded / rows.block);
+  rows.q += row * rows.bytes * padded;
   rows.scale += place;
   if (rows.block == 64) rows.start += place;
   else rows.shift += place, rows.offset += place;
@@ -130,16 +132,17 @@ static void check_alone(const Kernels *kernels, const Example *e) {
         (long)wrong);
 }
 
-static void check_shape(const Kernels *kernels, WeightFormat format, int64_t rows, int64_t in, int count,
+static void check_shape(const Kernels *kernels, WeightFormat format, int64_t bytes, int64_t rows, int64_t in, int count,
                         const int64_t *outs, int with_addend) {
-  Example e = example(format, rows, in, count, outs, with_addend);
+  Example e = example(format, bytes, rows, in, count, outs, with_addend);
   kernels->block_product(&e.product, &TWO_THREADS);
   for (int i = 0; i < count; i++) {
     double *expected = exact(rows * outs[i] * sizeof(double));
     for (int64_t at = 0; at < rows * outs[i]; at++) expected[at] = expected_at(&e, i, at / outs[i], at % outs[i]);
     double error = relative_error(e.y[i], expected, rows * outs[i]);
-    CHECK(error < 1e-6, "%s %s rows %ld in %ld out %ld, weight %d of %d, addend %d: off by %g", kernels->path,
-          format == WEIGHTS_INT8 ? "int8" : "int4", (long)rows, (long)in, (long)outs[i], i, count, with_addend, error);
+    CHECK(error < 1e-6, "%s %s bytes %ld rows %ld in %ld out %ld, weight %d of %d, addend %d: off by %g", kernels->path,
+          format == WEIGHTS_INT8 ? "int8" : "int4", (long)bytes, (long)rows, (long)in, (long)outs[i], i, count,
+          with_addend, error);
     free(expected);
   }
   check_alone(kernels, &e);
@@ -153,7 +156,7 @@ static void check_shape(const Kernels *kernels, WeightFormat format, int64_t row
 }
 
 static void check_not_a_number(const Kernels *kernels, WeightFormat format) {
-  Example e = example(format, 3, 96, 1, (int64_t[]){20}, 0);
+  Example e = example(format, 1, 3, 96, 1, (int64_t[]){20}, 0);
   e.rows.scale[128 / block_of(format)] = NAN; /* the first block of row 1 */
   kernels->block_product(&e.product, &SERIAL);
   int right = 1;
@@ -168,12 +171,13 @@ static void check_path(const Kernels *kernels) {
                                {300, 4096, 16}};
   for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
     for (int format = WEIGHTS_INT4; format <= WEIGHTS_INT8; format++)
-      check_shape(kernels, format, shapes[s][0], shapes[s][1], 1, &shapes[s][2], s % 2);
+      for (int bytes = 1; bytes <= 2; bytes++)
+        check_shape(kernels, format, bytes, shapes[s][0], shapes[s][1], 1, &shapes[s][2], s % 2);
   for (int i = 0; i < 30; i++) {
     int64_t outs[] = {random_between(1, 200), random_between(1, 100), random_between(1, 300)};
     WeightFormat format = i % 2 ? WEIGHTS_INT4 : WEIGHTS_INT8;
     int64_t in = i % 2 ? 32 * random_between(1, 12) : random_between(1, 400);
-    check_shape(kernels, format, random_between(1, 40), in, 1 + i % 3, outs, i % 3 == 0 && i % 4 < 2);
+    check_shape(kernels, format, 1 + i / 2 % 2, random_between(1, 40), in, 1 + i % 3, outs, i % 3 == 0 && i % 4 < 2);
   }
   check_not_a_number(kernels, WEIGHTS_INT4);
   check_not_a_number(kernels, WEIGHTS_INT8);
@@ -189,7 +193,7 @@ static double seconds_of(const Kernels *kernels, const BlockProduct *p) {
   return best;
 }
 
-/* Times two threads; with further arguments: path rows in out. */
+/* Times two threads; with further arguments: path rows in out bytes. */
 static void bench(int argc, char **argv) {
   const int64_t shapes[][3] = {{1, 576, 1536},   {1, 576, 49152},  {1, 5120, 5120},   {8, 576, 49152}, {32, 576, 49152},
                                {512, 576, 1536}, {512, 1536, 576}, {512, 5120, 5120}};
@@ -202,7 +206,7 @@ static void bench(int argc, char **argv) {
       int64_t out = argc > 5 ? atol(argv[5]) : shapes[s][2];
       printf("%s rows %4ld in %5ld out %5ld:", usable[k]->path, (long)rows, (long)in, (long)out);
       for (int format = WEIGHTS_INT4; format <= WEIGHTS_INT8; format++) {
-        Example e = example(format, rows, in, 1, &out, 0);
+        Example e = example(format, argc > 6 ? atol(argv[6]) : 1, rows, in, 1, &out, 0);
         double seconds = seconds_of(usable[k], &e.product), bytes = in * out * (format == WEIGHTS_INT8 ? 1 : 0.625);
         printf("  %s %8.1f us %5.1f GB/s of weights %5.0f GOP/s", format == WEIGHTS_INT8 ? "int8" : "int4", seconds * 1e6,
                bytes / seconds / 1e9, 2.0 * rows * in * out / seconds / 1e9);

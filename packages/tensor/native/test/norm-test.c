@@ -28,12 +28,13 @@ static void check_forward(const Kernels *kernels, Shape shape, int quantised) {
   CHECK(error < 1e-6, "%s rms_norm [%ld, %ld]: off by %g", kernels->path, (long)rows, (long)width, error);
   CHECK(!quantised || quantised_as_defined(kernels, rows, width, normalised, q, scale),
         "%s rms_norm [%ld, %ld]: wrong bytes or scales", kernels->path, (long)rows, (long)width);
-  for (int64_t block = 32; block <= 64; block += 32) { /* in blocks, and nothing else asked for */
+  for (int64_t kind = 0; kind < 4; kind++) { /* in blocks, and nothing else asked for */
     RmsNorm alone = {.rows = rows, .width = width, .epsilon = 1e-5f, .x = x, .gain = gain};
-    alone.blocks = exact_blocks(rows, width, block);
+    alone.blocks = exact_blocks(rows, width, kind % 2 ? 32 : 64, 1 + kind / 2);
     kernels->rms_norm(&alone, &TWO_THREADS);
     CHECK(blocks_as_separate(kernels, rows, width, normalised, alone.blocks),
-          "%s rms_norm [%ld, %ld]: wrong blocks of %ld", kernels->path, (long)rows, (long)width, (long)block);
+          "%s rms_norm [%ld, %ld]: wrong blocks of %ld, bytes %ld", kernels->path, (long)rows, (long)width,
+          (long)alone.blocks.block, (long)alone.blocks.bytes);
     free_blocks(alone.blocks);
   }
   free(x), free(gain), free(normalised), free(inverse), free(scale);

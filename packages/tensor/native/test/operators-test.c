@@ -11,7 +11,7 @@ int flacuna_use_path(const char *path);
 #define MAX_AXES 9
 static const char *const ATTRIBUTES[] = {"in", "out", "head_size", "hadamard", "allow_bfloat16",
                                          "transposed", "transpose_a", "transpose_b", "prologue", "out2", "out3",
-                                         "top"};
+                                         "top", "bytes"};
 #define ATTRIBUTE_COUNT (sizeof ATTRIBUTES / sizeof *ATTRIBUTES)
 #define MAX_VALUES 11
 #define MOST_OUTPUTS 5
@@ -202,11 +202,11 @@ static const Example examples[] = {
      {{2, {T, CLASSES}}, {2, {T, 8}}, {2, {T, 4}}, {2, {SEEN, 2}}, {2, {SEEN, 2}}, {2, {2, (CLASSES + 31) / 32}}}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
-enum { PROLOGUE = 8, TOP = 11 }; /* their places in ATTRIBUTES */
+enum { PROLOGUE = 8, TOP = 11, BYTES = 12 }; /* their places in ATTRIBUTES */
 
 /* Examples with a vector beside their rows normalise these, the others activate them. */
 static KernelInfo right_attributes(const Example *example) {
-  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3, ALTERNATIVES}};
+  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3, ALTERNATIVES, 2}};
   if (strstr(example->name, "BlockLinear2") || strstr(example->name, "BlockLinear3")) info.attributes[PROLOGUE] = 1;
   return info;
 }
@@ -329,12 +329,13 @@ static void check_wrong_calls(const CustomOperator *operator, const Example *exa
   }
 }
 
-/* Whether an attribute is a size that the operator has to check. */
-static int reads_size(const char *name, const char *attribute) {
+/* Whether an attribute is a number that the operator has to check. */
+static int reads_number(const char *name, const char *attribute) {
   const char *products = strstr(name, "Linear"), *last = name + strlen(name) - 1;
   if (strcmp(attribute, "in") == 0 || strcmp(attribute, "out") == 0) return products != NULL;
   if (strcmp(attribute, "out2") == 0) return products != NULL && (*last == '2' || *last == '3');
   if (strcmp(attribute, "out3") == 0) return products != NULL && *last == '3';
+  if (strcmp(attribute, "bytes") == 0) return strstr(name, "BlockLinear") != NULL;
   return strcmp(attribute, "head_size") == 0 && strncmp(name, "Attention", 9) == 0;
 }
 
@@ -343,13 +344,14 @@ static void check_wrong_attributes(const CustomOperator *operator, const Example
   Context context;
   int types[MOST_OUTPUTS];
   for (size_t attribute = 0; attribute < ATTRIBUTE_COUNT; attribute++) {
-    int is_read = reads_size(example->name, ATTRIBUTES[attribute]);
+    int is_read = reads_number(example->name, ATTRIBUTES[attribute]);
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
       KernelInfo info = right_attributes(example);
       info.attributes[attribute] = values[i];
       set_up(&context, operator, example, types);
       const char *message = call(operator, &context, &info, 0);
-      CHECK(message != NULL || !is_read, "%s on %s: takes %s = %lld", example->name, path, ATTRIBUTES[attribute],
+      int is_right = attribute == BYTES && values[i] == 1;
+      CHECK(message != NULL || !is_read || is_right, "%s on %s: takes %s = %lld", example->name, path, ATTRIBUTES[attribute],
             (long long)values[i]);
     }
   }

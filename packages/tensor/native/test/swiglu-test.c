@@ -43,12 +43,13 @@ static void check_forward(const Kernels *kernels, Shape shape, int kept, int qua
   CHECK(!kept || memcmp(alone, h, count * 4) == 0, "%s swiglu: other h when bytes are not asked for", kernels->path);
   CHECK(!quantised || (memcmp(other_q, q, bytes) == 0 && memcmp(other_scale, scale, rows * 4) == 0),
         "%s swiglu: other bytes when h is not asked for", kernels->path);
-  for (int64_t block = 32; block <= 64; block += 32) {
+  for (int64_t kind = 0; kind < 4; kind++) {
     Swiglu blocks = {.rows = rows, .width = width, .hadamard = shape.hadamard, .gate = gate, .up = up};
-    blocks.blocks = exact_blocks(rows, width, block);
+    blocks.blocks = exact_blocks(rows, width, kind % 2 ? 32 : 64, 1 + kind / 2);
     kernels->swiglu(&blocks, &TWO_THREADS);
-    CHECK(blocks_as_separate(kernels, rows, width, h, blocks.blocks), "%s swiglu [%ld, %ld]: wrong blocks of %ld",
-          kernels->path, (long)rows, (long)width, (long)block);
+    CHECK(blocks_as_separate(kernels, rows, width, h, blocks.blocks),
+          "%s swiglu [%ld, %ld]: wrong blocks of %ld, bytes %ld", kernels->path, (long)rows, (long)width,
+          (long)blocks.blocks.block, (long)blocks.blocks.bytes);
     free_blocks(blocks.blocks);
   }
   free(gate), free(up), free(h), free(alone), free(q), free(other_q), free(scale), free(other_scale), free(expected);

@@ -1,5 +1,5 @@
-// Products with frozen weights of 8 or 4 bits, the rows rounded to bytes in blocks: for generation, forward only. One operator
-// may normalise or activate the rows first, and multiply them with up to three weights; `fuse` sees to that.
+// Products with frozen weights of 8 or 4 bits, the rows rounded in blocks to values of one or two bytes: for generation, forward
+// only. One operator may normalise or activate the rows first, and multiply them with up to three weights; `fuse` sees to that.
 import type { Attributes, Composite } from "../composite.ts";
 import type { Attribute } from "../onnx/lowering.ts";
 import { abs, add, div, floor, greater, matmul, max, mul, pad, reshape, slice, sum, where } from "../ops.ts";
@@ -13,16 +13,20 @@ import { swiglu } from "./swiglu.ts";
 /** Columns of a block of activations that meet weights of 8 bits. */
 const INT8_BLOCK = 64;
 
-const LARGEST = 127;
+/** Bytes that a value of the rows is rounded to. */
+export type ValueBytes = 1 | 2;
 
-/** What x [..., C] becomes as signed bytes with a scale, max |x| / 127, for each block of columns. */
-function roundInBlocks(x: Tracer, block: number): Tracer {
+/** The largest value of so many bytes: of two, the high one counts 128. */
+const LARGEST: readonly number[] = [0, 127, 127 * 128];
+
+/** What x [..., C] becomes when it is rounded with a scale for each block of columns. */
+function roundInBlocks(x: Tracer, block: number, bytes: number): Tracer {
   const width = x.shape.at(-1) as number;
   const padded = pad(x, { axis: -1, before: 0, after: roundUp(width, block) - width });
   const blocks = reshape(padded, [...x.shape.slice(0, -1), roundUp(width, block) / block, block]);
   const last = { axis: -1, keepDims: true } as const;
   // ONNX Runtime's maximum passes over NaN: the sum makes the scale of such a block NaN, and adds 0 to others.
-  const scale = add(div(max(abs(blocks), last), LARGEST), sum(mul(blocks, 0), last));
+  const scale = add(div(max(abs(blocks), last), LARGEST[bytes]!), sum(mul(blocks, 0), last));
   const steps = floor(add(div(blocks, where(greater(scale, 0), scale, 1)), 0.5));
   return slice(reshape(mul(steps, scale), padded.shape), { axis: -1, start: 0, end: width });
 }
@@ -76,7 +80,7 @@ function blockLinearOf(
         const places = inPlaces(inputs, attributes);
         const [companion, addend] = places.slice(-2);
         const rows = PROLOGUES[attributes.prologue!]!(inputs[0]!, companion!, attributes.epsilon!);
-        const rounded = roundInBlocks(rows, block);
+        const rounded = roundInBlocks(rows, block, attributes.bytes!);
         return outs.map((out, at) => {
           const parts = inputs.slice(1 + at * partCount, 1 + (at + 1) * partCount);
           const size = { in: attributes.in!, out: attributes[out]! };
@@ -125,6 +129,7 @@ export interface BlockWeight {
  * The products of the same rows with one to three weights.
  *
  * @param x [..., in] float32
+ * @param options.bytes of a value of the rows; one by default
  * @param options.prologue what is done with x first: a place in `PROLOGUES`; nothing by default
  * @param options.companion what that needs beside x
  * @param options.epsilon of the norm
@@ -135,26 +140,30 @@ export function blockProducts(
   x: Tracer,
   weights: readonly BlockWeight[],
   options: {
+    readonly bytes?: ValueBytes | undefined;
     readonly prologue?: number;
     readonly companion?: Tracer | undefined;
     readonly epsilon?: number | undefined;
     readonly addend?: Tracer | undefined;
   } = {},
 ): readonly Tracer[] {
-  const { prologue = 0, companion, epsilon = 0, addend } = options;
+  const { bytes = 1, prologue = 0, companion, epsilon = 0, addend } = options;
   const more = [companion, addend].filter((each) => each !== undefined);
   const outs = weights.map(({ out }, index) => [OUTS[index]!, out] as const);
   return bindComposite(
     composites[weights.length - 1]!,
     [x, ...weights.flatMap(({ parts }) => parts), ...more],
-    { prologue, epsilon, in: x.shape.at(-1) as number, ...Object.fromEntries(outs) },
+    { prologue, bytes, epsilon, in: x.shape.at(-1) as number, ...Object.fromEntries(outs) },
   );
 }
 
-/** x [..., in] · Wᵀ → [..., out], float32, the rows of x in blocks of 64 bytes */
-export const int8BlockLinear = (x: Tracer, { packed, scales, out }: Int8Weight): Tracer =>
-  blockProducts(INT8_BLOCK_LINEAR, x, [{ parts: [packed, scales], out }])[0]!;
+/** x [..., in] · Wᵀ → [..., out], float32, the rows of x in blocks of 64 values */
+export const int8BlockLinear = (x: Tracer, { packed, scales, out }: Int8Weight, bytes?: ValueBytes): Tracer =>
+  blockProducts(INT8_BLOCK_LINEAR, x, [{ parts: [packed, scales], out }], { bytes })[0]!;
 
-/** x [..., in] · Wᵀ → [..., out], float32, the rows of x in blocks of 32 bytes, as the weight is */
-export const int4BlockLinear = (x: Tracer, { packed, scales, minimums, out }: Int4Weight): Tracer =>
-  blockProducts(INT4_BLOCK_LINEAR, x, [{ parts: [packed, scales, minimums], out }])[0]!;
+/** x [..., in] · Wᵀ → [..., out], float32, the rows of x in blocks of 32 values, as the weight is */
+export const int4BlockLinear = (
+  x: Tracer,
+  { packed, scales, minimums, out }: Int4Weight,
+  bytes?: ValueBytes,
+): Tracer => blockProducts(INT4_BLOCK_LINEAR, x, [{ parts: [packed, scales, minimums], out }], { bytes })[0]!;

@@ -11,7 +11,9 @@ export type Precision =
   | "int8"
   | "int4"
   | "int8Blockwise"
-  | "int4Blockwise";
+  | "int4Blockwise"
+  | "int8BlockwiseFine"
+  | "int4BlockwiseFine";
 
 /** One precision for all frozen weights; or, on the CPU, one for each by its path. */
 export type PrecisionChoice = Precision | PrecisionByPath;
@@ -88,6 +90,7 @@ export const PARTS = {
 const WITHOUT_WHOLE_BLOCKS: { readonly [P in Policy]?: Policy | "float32" } = {
   int4: "float32",
   int4Blockwise: "int8Blockwise",
+  int4BlockwiseFine: "int8BlockwiseFine",
 };
 
 /** The policy that holds a weight of this size where `policy` is asked for. */

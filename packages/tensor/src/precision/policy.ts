@@ -68,6 +68,14 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
     linear: (x, matrix) => int4BlockLinear(x, partsOf("int4", matrix)),
     transposed: (x, matrix) => int4LinearTransposed(x, partsOf("int4", matrix)),
   },
+  int8BlockwiseFine: {
+    linear: (x, matrix) => int8BlockLinear(x, partsOf("int8", matrix), 2),
+    transposed: (x, matrix) => int8LinearTransposed(x, partsOf("int8", matrix)),
+  },
+  int4BlockwiseFine: {
+    linear: (x, matrix) => int4BlockLinear(x, partsOf("int4", matrix), 2),
+    transposed: (x, matrix) => int4LinearTransposed(x, partsOf("int4", matrix)),
+  },
 };
 
 /**
@@ -110,7 +118,7 @@ function productsInBytes(
   const paths = equations.flatMap((equation) => {
     const matrix = useOf(equation) === "linear" ? frozen.get(equation.inputs[1]!.id) : undefined;
     const policy = matrix && policyFor(precisionOf(matrix.path, "linear"), matrix);
-    return policy === "int8Blockwise" ? [matrix!.path] : [];
+    return policy?.startsWith("int8Blockwise") ? [matrix!.path] : [];
   });
   return new Set(paths);
 }

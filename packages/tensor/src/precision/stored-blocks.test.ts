@@ -22,6 +22,7 @@ describe("besideStoredBlocks()", () => {
   it.each([
     ["int4", "bfloat16"],
     ["int4Blockwise", "int8Blockwise"],
+    ["int4BlockwiseFine", "int8BlockwiseFine"],
   ] as const)("beside stored blocks of 4 bits in %s computes in %s", (given, beside) => {
     const choice = besideStoredBlocks(program, given, stored("layer"));
     expect(choice).toBeTypeOf("function");
