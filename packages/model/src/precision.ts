@@ -4,12 +4,16 @@ import { type LlamaConfig, llamaParameterShapes } from "./config.ts";
 
 /**
  * How a model computes with its weights: as in "float32"; rounded to 16 bits; or in 8 or 4 bits, with activations rounded
- * in blocks. "int4" keeps the blocks of 4 bits that a checkpoint stores, and computes what it stores otherwise in 8 bits.
+ * in blocks. "int4" keeps the blocks of 4 bits that a checkpoint stores, computes what it stores otherwise in 8 bits, and
+ * rounds activations less.
  */
 export type ModelPrecision = "float32" | "bfloat16" | "float16" | "int8" | "int4";
 
 /** Products of which an error shows in every token: held in 8 bits where a checkpoint has no blocks of its own. */
 const HEADS: ReadonlySet<string> = new Set(["lm_head.weight", "model.embed_tokens.weight"]);
+
+/** Products of 4 bits whose rows a byte a value is fine enough for: what they add shows in nothing that can be measured. */
+const COARSE = /\.(o|down)_proj\.weight$/;
 
 /** What `compile` is told for `precision`; weights that are no parameters of the model, as adapters', stay in float32. */
 export function precisionChoice(
@@ -36,5 +40,8 @@ function int4Policy(
   const isStored = (path: string) => weights.get(path)?.blocks !== undefined;
   const hasBlocks = [...shapes.keys()].some(isStored);
   const isInt4 = hasBlocks ? isStored : (path: string) => !HEADS.has(path);
-  return (path) => (isInt4(path) ? "int4Blockwise" : "int8Blockwise");
+  return (path) => {
+    if (!isInt4(path)) return "int8BlockwiseFine";
+    return COARSE.test(path) ? "int4Blockwise" : "int4BlockwiseFine";
+  };
 }
