@@ -58,10 +58,13 @@ describe("cutter()", () => {
 });
 
 describe("takeTurns()", () => {
-  it("gives every side the same prompts in a round, and reports medians", async () => {
+  it("lets every side warm up, gives all the same prompts in a round, and reports medians", async () => {
     const seen: string[] = [];
     const side = (name: string, rates: number[]): Side => ({
       name,
+      async warmUp(prompts) {
+        seen.push(`warm ${name}${prompts[0]![0]}`);
+      },
       measure: (prompts) => {
         seen.push(`${name}${prompts[0]![0]}`);
         return Promise.resolve({ tokensPerSecond: rates.shift()! });
@@ -73,7 +76,7 @@ describe("takeTurns()", () => {
     let round = 0;
     const nextPrompts = () => [[++round]];
     const [a, b] = await takeTurns([side("a", [1, 9, 2]), side("b", [4, 4, 4])], 3, nextPrompts, () => {});
-    expect(seen).toEqual(["a1", "b1", "a2", "b2", "a3", "b3"]);
+    expect(seen).toEqual(["warm a1", "warm b2", "a3", "b3", "a4", "b4", "a5", "b5"]);
     expect(a).toEqual({ name: "a", tokensPerSecond: 2, turns: [1, 9, 2], peakBytes: 7, othersBusy: 0 });
     expect(b!.tokensPerSecond).toBe(4);
   });

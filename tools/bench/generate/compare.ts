@@ -39,7 +39,6 @@ export async function compare(setup: GenerateSetup, workload: Workload, bits: Bi
     const load = loadOurs(setup, PRECISIONS[bits], workload.sequences, cacheTokens(workload));
     sides.push(await openWorker("ours", await startOurs(), load, workload));
     for (const contender of best) sides.push(await openContender(programs, contender, workload));
-    for (const side of sides) await side.measure(nextPrompts());
     const [ours, ...theirs] = await takeTurns(sides, options.rounds, nextPrompts, log);
     return {
       workload,

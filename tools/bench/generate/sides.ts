@@ -36,12 +36,13 @@ export function openContender(
     : nodeSide(programs, contender, workload);
 }
 
-/** Its benchmarks are processes that end with each turn, and choose their tokens themselves. */
+/** Its benchmarks are processes that warm up and end with each turn, and choose their tokens themselves. */
 function toolSide({ tools, gguf }: LlamaPrograms, contender: Contender, workload: Workload): Side {
   const { program, format, settings } = contender;
   let peak: number | undefined;
   return {
     name: `${program} ${format}`,
+    warmUp: () => Promise.resolve(),
     async measure() {
       const { peakBytes, ...measured } = await measureWithTools(tools, gguf(format), settings, workload);
       peak = Math.max(peak ?? 0, peakBytes ?? 0) || undefined;
@@ -64,6 +65,9 @@ async function nodeSide(
   return openWorker(`${program} ${format}`, await startNode(), load, workload);
 }
 
+/** Generations after which JavaScript engines have compiled what a step runs. */
+const WARM_UP_GENERATIONS = 4;
+
 /** A worker that obeys `load` now and `generate` in its turns. */
 export async function openWorker(
   name: string,
@@ -77,13 +81,16 @@ export async function openWorker(
     await worker.stop();
     throw error;
   }
+  const { newTokens } = workload;
+  const generate = async (prompts: readonly (readonly number[])[]) =>
+    (await worker.ask({ command: "generate", prompts, newTokens })) as GenerateAnswer;
   return {
     name,
-    async measure(prompts) {
-      const { newTokens } = workload;
-      const { arrivals } = (await worker.ask({ command: "generate", prompts, newTokens })) as GenerateAnswer;
-      return fromArrivals(workload, arrivals);
+    async warmUp(prompts) {
+      await generate(prompts);
+      for (let i = 0; i < WARM_UP_GENERATIONS; i++) await generate(prompts.slice(0, 1));
     },
+    measure: async (prompts) => fromArrivals(workload, (await generate(prompts)).arrivals),
     peakBytes: () => worker.peakBytes(),
     processorSeconds: () => worker.processorSeconds(),
     stop: () => worker.stop(),

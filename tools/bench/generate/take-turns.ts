@@ -2,9 +2,11 @@
 import { median } from "../statistics.ts";
 import type { Measured } from "./workload.ts";
 
-/** One side of a comparison, loaded and warm. */
+/** One side of a comparison, loaded. */
 export interface Side {
   readonly name: string;
+  /** Whatever it takes to be as fast in the first turn as in later ones. */
+  warmUp(prompts: readonly (readonly number[])[]): Promise<void>;
   /** One turn. */
   measure(prompts: readonly (readonly number[])[]): Promise<Measured>;
   /** The most resident memory so far, in bytes. */
@@ -24,7 +26,7 @@ export interface SideResult extends Measured {
   readonly othersBusy: number;
 }
 
-/** Every side's first turn, then every side's second, and so on, all sides with the same prompts. */
+/** All warm up; then every side's first turn, every side's second, and so on, all sides with the same prompts. */
 export async function takeTurns(
   sides: readonly Side[],
   rounds: number,
@@ -33,6 +35,7 @@ export async function takeTurns(
 ): Promise<SideResult[]> {
   const measured = sides.map(() => [] as Measured[]);
   const othersBusy = sides.map(() => 0);
+  for (const side of sides) await side.warmUp(nextPrompts());
   for (let round = 0; round < rounds; round++) {
     const prompts = nextPrompts();
     for (const [index, side] of sides.entries()) {

@@ -24,7 +24,6 @@ export async function measureTransformersJs(
       const nextPrompts = () => prompts.take(1, workload.promptTokens);
       const side = await openWorker(`transformers.js ${DTYPE}`, await transformersJs.start(), load, workload);
       try {
-        await side.measure(nextPrompts());
         const [result] = await takeTurns([side], options.rounds, nextPrompts, log);
         results[name] = result!;
       } finally {
