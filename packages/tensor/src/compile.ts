@@ -100,7 +100,7 @@ export class Executable {
       for (const [index, { path }] of this.program.inputs.entries())
         binding.bindInput(path, toValue(leaves[index]!));
       for (const [path, value] of options.into ?? []) binding.bindOutput(path, value);
-      const results = await binding.run(options);
+      const results = new Map([...(options.into ?? []), ...(await binding.run(options))]);
       return this.program.rebuildOutputs(this.program.outputs.map(({ path }) => results.get(path)));
     } finally {
       for (const value of made) value.dispose();

@@ -23,6 +23,7 @@ export class ProgramBinding implements Disposable {
   readonly #binding: Binding;
   readonly #inputNames: ReadonlyMap<string, string>;
   readonly #outputNames: ReadonlyMap<string, string>;
+  readonly #outputPaths: ReadonlyMap<string, string>;
   readonly #inputs = new Map<string, Value>();
   readonly #outputs = new Map<string, Value | null>();
   readonly #writableOver: Set<string>;
@@ -39,13 +40,15 @@ export class ProgramBinding implements Disposable {
     this.#binding = binding;
     this.#inputNames = new Map(program.inputs.map(({ path }, index) => [path, graph.inputNames[index]!]));
     this.#outputNames = new Map(program.outputs.map(({ path }, index) => [path, graph.outputNames[index]!]));
+    this.#outputPaths = new Map([...this.#outputNames].map(([path, name]) => [name, path]));
     for (const path of this.#outputNames.keys()) this.bindOutput(path, null);
   }
 
   /**
-   * Binds an argument by its path; not while a run is under way.
+   * Binds an argument by its path.
    *
-   * @throws TensorError `TENSOR_INVALID_ARGUMENT` when there is none of this path
+   * @throws TensorError `TENSOR_INVALID_ARGUMENT` when there is none of this path, or while a run is under way;
+   * `TENSOR_VALUE_DISPOSED`
    */
   bindInput(path: string, value: Value): void {
     this.#isChecked &&= this.#inputs.get(path) === value;
@@ -54,10 +57,9 @@ export class ProgramBinding implements Disposable {
   }
 
   /**
-   * Has an output written into `value`, or into a new value of every run for null, as all are at first. Not while a run
-   * is under way.
+   * Has an output written into `value`, or into a new value of every run for null, as all are at first.
    *
-   * @throws TensorError `TENSOR_INVALID_ARGUMENT` when there is none of this path
+   * @throws TensorError as `bindInput` does
    */
   bindOutput(path: string, value: Value | null): void {
     this.#isChecked &&= this.#outputs.get(path) === value;
@@ -68,13 +70,13 @@ export class ProgramBinding implements Disposable {
   /**
    * Runs the program with what is bound.
    *
-   * @returns its outputs by path: those bound to values as they are, and new values, which the caller disposes
+   * @returns the outputs that are bound to no value, by path: new values, which the caller disposes
    * @throws TensorError as `Executable.run` does
    */
   async run({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ReadonlyMap<string, Value>> {
     if (!this.#isChecked) this.#check();
-    const results = await this.#binding.run(signal);
-    return new Map([...this.#outputNames].map(([path, name]) => [path, results.get(name)!]));
+    const made = await this.#binding.run(signal);
+    return new Map([...made].map(([name, value]) => [this.#outputPaths.get(name)!, value]));
   }
 
   /** Lets go of what is bound, when the runs under way have finished. May be called again. */

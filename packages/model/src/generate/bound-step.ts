@@ -38,19 +38,17 @@ export class BoundStep implements Disposable {
       this.#binding.bindInput(`0.${name}`, this.#reused.with(name, tensor));
     }
     for (const [name, value] of Object.entries(values)) this.#binding.bindInput(`0.${name}`, value);
-    const columns = this.#choice.columns?.(selections.length) ?? {};
-    for (const [name, { dtype, shape }] of Object.entries(columns)) {
-      this.#binding.bindOutput(`choice.${name}`, this.#reused.like(`choice.${name}`, shape, dtype));
+    const outputs: Record<string, Value> = {};
+    for (const [name, { dtype, shape }] of Object.entries(this.#choice.columns?.(selections.length) ?? {})) {
+      outputs[name] = this.#reused.like(`choice.${name}`, shape, dtype);
+      this.#binding.bindOutput(`choice.${name}`, outputs[name]);
     }
-    const results = await this.#binding.run(signal ? { signal } : {});
-    const chosen = [...results].filter(([path]) => path.startsWith("choice."));
+    const made = await this.#binding.run(signal ? { signal } : {});
+    for (const [path, value] of made) outputs[path.slice("choice.".length)] = value;
     try {
-      const outputs = Object.fromEntries(
-        chosen.map(([path, value]) => [path.slice("choice.".length), value]),
-      );
       return await this.#choice.results(outputs, selections);
     } finally {
-      for (const [path, value] of chosen) if (!(path.slice("choice.".length) in columns)) value.dispose();
+      for (const value of made.values()) value.dispose();
     }
   }
 

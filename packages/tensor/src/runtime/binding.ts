@@ -4,7 +4,7 @@ import { create, type OutPointer, type Pointer, readNumber, readPointers } from 
 import { type Device, memoryInfo } from "./device.ts";
 import type { Runtime } from "./library.ts";
 import { checkBindings, type Ports } from "./ports.ts";
-import { adoptValue, holdValue, type Value } from "./value.ts";
+import { adoptValue, type HeldValue, holdValue, type Value } from "./value.ts";
 
 /** What a binding needs of its session. */
 export interface BindingSession {
@@ -18,13 +18,19 @@ export interface BindingSession {
    *
    * @throws TensorError `TENSOR_CANCELLED`
    */
-  perform<T>(
+  perform(
     binding: Pointer,
-    steps: { readonly bind: () => void; readonly takeOutputs: () => T },
+    steps: BindingSteps,
     signal: AbortSignal | undefined,
-  ): Promise<T>;
+  ): Promise<ReadonlyMap<string, Value>>;
   /** The binding is no more. */
   forget(binding: Binding): void;
+}
+
+/** What comes right before and after a run. */
+export interface BindingSteps {
+  bind(): void;
+  takeOutputs(): ReadonlyMap<string, Value>;
 }
 
 /**
@@ -39,6 +45,9 @@ export class Binding implements Disposable {
   readonly #outputs = new Map<string, Value | null>();
   readonly #changedInputs = new Set<string>();
   readonly #changedOutputs = new Set<string>();
+  /** What is bound, by `input "name"` or `output "name"`. */
+  readonly #held = new Map<string, HeldValue>();
+  readonly #steps = { bind: () => this.#bind(), takeOutputs: () => this.#takeOutputs() };
   #runs = 0;
   #isDisposed = false;
   #isReleased = false;
@@ -49,17 +58,27 @@ export class Binding implements Disposable {
     this.#pointer = create((out) => session.runtime.api.CreateIoBinding(session.pointer, out));
   }
 
-  /** Binds an input; not while a run is under way. */
+  /**
+   * Binds an input.
+   *
+   * @throws TensorError `TENSOR_VALUE_DISPOSED`; `TENSOR_INVALID_ARGUMENT` while a run is under way
+   */
   bindInput(name: string, value: Value): void {
     const isSame = this.#inputs.get(name) === value && value.device === this.#session.device;
     if (isSame) return;
+    this.#hold(`input "${name}"`, value);
     this.#inputs.set(name, value);
     this.#changedInputs.add(name);
   }
 
-  /** Asks for an output: written into `value`, or a new value of every run for null. Not while a run is under way. */
+  /**
+   * Asks for an output: written into `value`, or a new value of every run for null.
+   *
+   * @throws TensorError as `bindInput` does
+   */
   bindOutput(name: string, value: Value | null): void {
     if (value !== null && this.#outputs.get(name) === value) return;
+    this.#hold(`output "${name}"`, value);
     this.#outputs.set(name, value);
     this.#changedOutputs.add(name);
   }
@@ -67,25 +86,17 @@ export class Binding implements Disposable {
   /**
    * Runs the session with what is bound; see `Session.run`.
    *
-   * @returns the outputs: those bound to values as they are, and new values, which the caller disposes
+   * @returns the outputs that are bound to no value, as new values, which the caller disposes
    */
-  async run(signal?: AbortSignal): Promise<Map<string, Value>> {
+  async run(signal?: AbortSignal): Promise<ReadonlyMap<string, Value>> {
     if (this.#isDisposed)
       throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the binding was disposed before");
     if (this.#changedInputs.size > 0 || this.#changedOutputs.size > 0) this.#check();
+    for (const held of this.#held.values()) held.check();
     this.#runs++;
-    const releases: (() => void)[] = [];
     try {
-      const inputs = hold("input", this.#inputs, releases);
-      const outputs = hold("output", this.#outputs, releases);
-      const steps = {
-        bind: () => this.#bind(inputs, outputs),
-        takeOutputs: () => this.#takeOutputs(),
-      };
-      const made = await this.#session.perform(this.#pointer, steps, signal);
-      return new Map([...this.#outputs].map(([name, value]) => [name, value ?? made.get(name)!]));
+      return await this.#session.perform(this.#pointer, this.#steps, signal);
     } finally {
-      for (const release of releases) release();
       this.#runs--;
       if (this.#isDisposed) this.#releaseIfUnused();
     }
@@ -105,7 +116,18 @@ export class Binding implements Disposable {
     if (this.#runs > 0 || this.#isReleased) return;
     this.#isReleased = true;
     this.#session.runtime.api.ReleaseIoBinding(this.#pointer);
+    for (const { release } of this.#held.values()) release();
     this.#session.forget(this);
+  }
+
+  /** Keeps `value` usable for as long as it has this place. */
+  #hold(place: string, value: Value | null): void {
+    if (this.#runs > 0)
+      throw new TensorError("TENSOR_INVALID_ARGUMENT", `run: ${place} is bound while a run is under way`);
+    const held = value && holdValue(value, `run: ${place}`);
+    this.#held.get(place)?.release();
+    if (held) this.#held.set(place, held);
+    else this.#held.delete(place);
   }
 
   #check(): void {
@@ -113,22 +135,24 @@ export class Binding implements Disposable {
     checkBindings(inputs, this.#inputs, outputs, this.#outputs);
   }
 
-  #bind(inputs: Pointers, outputs: Pointers): void {
+  #bind(): void {
     const { runtime, device } = this.#session;
     const { api } = runtime;
-    for (const name of this.#changedInputs) api.BindInput(this.#pointer, name, inputs.get(name)!);
+    for (const name of this.#changedInputs)
+      api.BindInput(this.#pointer, name, this.#held.get(`input "${name}"`)!.pointer);
     this.#changedInputs.clear();
     if (device !== "cpu") api.SynchronizeBoundInputs(this.#pointer);
-    for (const [name, pointer] of outputs) {
+    for (const [name, value] of this.#outputs) {
       // An output of the last run would be written again.
-      if (pointer === null) api.BindOutputToDevice(this.#pointer, name, memoryInfo(runtime, device));
-      else if (this.#changedOutputs.has(name)) api.BindOutput(this.#pointer, name, pointer);
+      if (value === null) api.BindOutputToDevice(this.#pointer, name, memoryInfo(runtime, device));
+      else if (this.#changedOutputs.has(name))
+        api.BindOutput(this.#pointer, name, this.#held.get(`output "${name}"`)!.pointer);
     }
     this.#changedOutputs.clear();
   }
 
   /** The outputs that the runtime allocated. It lists all outputs in the order in which they were first bound. */
-  #takeOutputs(): Map<string, Value> {
+  #takeOutputs(): ReadonlyMap<string, Value> {
     const made = new Map<string, Value>();
     if ([...this.#outputs.values()].every((value) => value !== null)) return made;
     const { runtime, device } = this.#session;
@@ -144,18 +168,4 @@ export class Binding implements Disposable {
     });
     return made;
   }
-}
-
-/** Objects to bind, by name; null for an output that the runtime allocates. */
-type Pointers = ReadonlyMap<string, Pointer | null>;
-
-/** The values of one run, kept alive until `releases` are called. */
-function hold(side: string, values: ReadonlyMap<string, Value | null>, releases: (() => void)[]): Pointers {
-  const pointers = new Map<string, Pointer | null>();
-  for (const [name, value] of values) {
-    const held = value && holdValue(value, `run: ${side} "${name}"`);
-    if (held) releases.push(held.release);
-    pointers.set(name, held ? held.pointer : null);
-  }
-  return pointers;
 }

@@ -1,7 +1,7 @@
 // `createSession` and `Session`: a model ready to run, its runs one after another on a thread of their own.
 // Knows ONNX bytes and values, not programs.
 import { TensorError } from "../errors.ts";
-import { Binding } from "./binding.ts";
+import { Binding, type BindingSteps } from "./binding.ts";
 import { create, type Pointer, readString } from "./c-api.ts";
 import type { Device } from "./device.ts";
 import { Gate, nativeCallGate } from "./gate.ts";
@@ -203,7 +203,8 @@ export class Session implements AsyncDisposable {
     using binding = this.createBinding();
     for (const [name, value] of inputs) binding.bindInput(name, value);
     for (const [name, value] of outputs) binding.bindOutput(name, value);
-    return await binding.run(signal);
+    const made = await binding.run(signal);
+    return new Map([...outputs].map(([name, value]) => [name, value ?? made.get(name)!]));
   }
 
   /**
@@ -241,17 +242,17 @@ export class Session implements AsyncDisposable {
       throw new TensorError("TENSOR_VALUE_DISPOSED", "run: the session was disposed before");
   }
 
-  async #perform<T>(
+  async #perform(
     binding: Pointer,
-    { bind, takeOutputs }: { readonly bind: () => void; readonly takeOutputs: () => T },
+    steps: BindingSteps,
     signal: AbortSignal | undefined,
-  ): Promise<T> {
+  ): Promise<ReadonlyMap<string, Value>> {
     this.#checkUsable();
     const execute = async () => {
       signal?.throwIfAborted();
-      bind();
+      steps.bind();
       await this.#runBinding(binding, signal);
-      return takeOutputs();
+      return steps.takeOutputs();
     };
     try {
       return await this.#gate.run(() => nativeCallGate.run(execute, signal), signal);

@@ -199,10 +199,23 @@ export function adoptValue(runtime: Runtime, pointer: Pointer, device: Device): 
   }
 }
 
-/** Keeps `value` usable by the runtime until `release` is called, even when it is disposed. For `session.ts`. */
-export function holdValue(value: Value, use: string): { pointer: Pointer; release: () => void } {
+/** A value that its owner may dispose: it stays usable by the runtime until it is released. */
+export interface HeldValue {
+  readonly pointer: Pointer;
+  /** @throws TensorError `TENSOR_VALUE_DISPOSED` when it has been disposed, or its memory is gone */
+  check(): void;
+  /** To be called once. */
+  release(): void;
+}
+
+/**
+ * Holds `value` for `use`. For `binding.ts`.
+ *
+ * @throws TensorError `TENSOR_VALUE_DISPOSED`
+ */
+export function holdValue(value: Value, use: string): HeldValue {
   const native = checkUsable(value, use);
-  return { pointer: native.pointer, release: native.hold() };
+  return { pointer: native.pointer, check: () => void checkUsable(value, use), release: native.hold() };
 }
 
 /** @throws TensorError `TENSOR_VALUE_DISPOSED` when the memory of `value` is gone */
