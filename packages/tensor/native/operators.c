@@ -1,5 +1,7 @@
 /* The kernels as custom operators of ONNX Runtime: one table row per operator, and what the rows share. */
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,13 +35,15 @@ typedef struct {
   Context *context;
   const int64_t *attributes;
   const float *factors;
+  const Tensor *constants; /* [MAX_INPUTS], without data where an input may change */
+  size_t input_count;
   size_t threads; /* of the pool that this call may use; 0: the runtime's own */
   Parallel parallel;
   Status *status; /* of the first thing that failed */
 } Call;
 
-static void keep(Call *call, Status *status) {
-  if (call->status == NULL) call->status = status;
+static void keep(Status **first, Status *status) {
+  if (*first == NULL) *first = status;
 }
 
 static void fail(Call *call, const char *message) {
@@ -55,35 +59,36 @@ static void run_parallel(const Parallel *self, Task task, size_t count, void *ar
   if (call->threads > 1 && pool_run(call->threads, task, count, argument)) return;
   /* The runtime has threads for every session. One batch per piece: threads take the next when they are done, so uneven
      pieces balance. */
-  keep(call, CALL(API_PARALLEL_FOR, ParallelFor)(call->context, task, count, count, argument));
+  keep(&call->status, CALL(API_PARALLEL_FOR, ParallelFor)(call->context, task, count, count, argument));
+}
+
+static Tensor read_value(const RuntimeValue *value, Status **status) {
+  Tensor tensor = {0};
+  ShapeInfo *info = NULL;
+  keep(status, CALL(API_GET_SHAPE_INFO, GetShapeInfo)(value, &info));
+  keep(status, CALL(API_GET_DIMENSIONS_COUNT, GetDimensionsCount)(info, &tensor.rank));
+  if (tensor.rank > MAX_RANK) {
+    if (*status == NULL) *status = new_status(CODE_INVALID_ARGUMENT, "flacuna operator: an input has more than 8 axes");
+    tensor.rank = MAX_RANK;
+  }
+  keep(status, CALL(API_GET_DIMENSIONS, GetDimensions)(info, tensor.sizes, tensor.rank));
+  CALL(API_RELEASE_SHAPE_INFO, ReleaseShapeInfo)(info);
+  keep(status, CALL(API_GET_TENSOR_DATA, GetTensorData)((RuntimeValue *)value, &tensor.data));
+  return tensor;
 }
 
 static Tensor input(Call *call, size_t index) {
-  Tensor tensor = {0};
-  size_t count = 0;
+  if (call->constants[index].data != NULL) return call->constants[index];
   const RuntimeValue *value = NULL;
-  keep(call, CALL(API_GET_INPUT_COUNT, GetInputCount)(call->context, &count));
-  if (index >= count) return tensor;
-  keep(call, CALL(API_GET_INPUT, GetInput)(call->context, index, &value));
-  if (value == NULL) return tensor;
-  ShapeInfo *info = NULL;
-  keep(call, CALL(API_GET_SHAPE_INFO, GetShapeInfo)(value, &info));
-  keep(call, CALL(API_GET_DIMENSIONS_COUNT, GetDimensionsCount)(info, &tensor.rank));
-  if (tensor.rank > MAX_RANK) {
-    fail(call, "flacuna operator: an input has more than 8 axes");
-    tensor.rank = MAX_RANK;
-  }
-  keep(call, CALL(API_GET_DIMENSIONS, GetDimensions)(info, tensor.sizes, tensor.rank));
-  CALL(API_RELEASE_SHAPE_INFO, ReleaseShapeInfo)(info);
-  keep(call, CALL(API_GET_TENSOR_DATA, GetTensorData)((RuntimeValue *)value, &tensor.data));
-  return tensor;
+  if (index < call->input_count) keep(&call->status, CALL(API_GET_INPUT, GetInput)(call->context, index, &value));
+  return value == NULL ? (Tensor){0} : read_value(value, &call->status);
 }
 
 static void *output(Call *call, size_t index, const int64_t *sizes, size_t rank) {
   RuntimeValue *value = NULL;
   void *data = NULL;
-  keep(call, CALL(API_GET_OUTPUT, GetOutput)(call->context, index, sizes, rank, &value));
-  if (value != NULL) keep(call, CALL(API_GET_TENSOR_DATA, GetTensorData)(value, &data));
+  keep(&call->status, CALL(API_GET_OUTPUT, GetOutput)(call->context, index, sizes, rank, &value));
+  if (value != NULL) keep(&call->status, CALL(API_GET_TENSOR_DATA, GetTensorData)(value, &data));
   return data;
 }
 
@@ -979,6 +984,10 @@ typedef struct {
   size_t threads;
   int64_t attributes[MAX_ATTRIBUTES];
   float factors[MAX_ATTRIBUTES];
+  Tensor constants[MAX_INPUTS];
+  /* What the kernel after this one reads first. Hints: they may be another session's, and no longer there. */
+  const void *_Atomic next;
+  _Atomic size_t next_bytes;
 } Kernel;
 
 static const Operator *operator_of(const CustomOperator *self) { return ((const Entry *)self)->operator; }
@@ -1012,6 +1021,58 @@ static int get_memory(const CustomOperator *self, size_t index) { return (void)s
 static int get_one(const CustomOperator *self) { return (void)self, 1; }
 static int get_newest(const CustomOperator *self) { return (void)self, INT_MAX; }
 
+/* Inputs that are the same in every call are read once: that takes longer than some operators' work. */
+static Status *read_constants(const KernelInfo *info, Kernel *kernel) {
+  size_t count = count_types(kernel->operator->input_types, MAX_INPUTS);
+  Status *status = NULL;
+  for (size_t i = 0; status == NULL && i < count; i++) {
+    const RuntimeValue *value = NULL;
+    int is_constant = 0;
+    status = CALL(API_GET_CONSTANT_INPUT, GetConstantInput)(info, i, &is_constant, &value);
+    if (status == NULL && is_constant) kernel->constants[i] = read_value(value, &status);
+  }
+  return status;
+}
+
+/* ---- what is read next ---------------------------------------------------------------------------------- */
+
+/* Fetching more takes longer than the threads wait for a job. */
+#define MOST_AHEAD (1 << 18)
+/* Smaller weights than this are not worth it. */
+#define LEAST_AHEAD (1 << 16)
+
+static pthread_mutex_t newest_mutex = PTHREAD_MUTEX_INITIALIZER;
+static Kernel *newest; /* that has weights to read ahead */
+
+static size_t bytes_of(const Tensor *tensor, int type) {
+  int width = type == TYPE_FLOAT32 ? 4 : type == TYPE_FLOAT16 || type == TYPE_BFLOAT16 ? 2 : 1;
+  return tensor->data == NULL ? 0 : elements_of(tensor) * width;
+}
+
+/* Kernels are made in the order in which they run: tells the one before where this one's largest weight is. */
+static void announce(Kernel *kernel) {
+  const int *types = kernel->operator->input_types;
+  size_t most = 0, largest = 0;
+  for (size_t i = 0; i < MAX_INPUTS; i++) {
+    size_t bytes = bytes_of(&kernel->constants[i], types[i]);
+    if (bytes > most) most = bytes, largest = i;
+  }
+  if (most < LEAST_AHEAD) return;
+  pthread_mutex_lock(&newest_mutex);
+  if (newest != NULL) {
+    atomic_store(&newest->next, kernel->constants[largest].data);
+    atomic_store(&newest->next_bytes, most < MOST_AHEAD ? most : MOST_AHEAD);
+  }
+  newest = kernel;
+  pthread_mutex_unlock(&newest_mutex);
+}
+
+static void forget(const Kernel *kernel) {
+  pthread_mutex_lock(&newest_mutex);
+  if (newest == kernel) newest = NULL;
+  pthread_mutex_unlock(&newest_mutex);
+}
+
 static Status *create_kernel(const CustomOperator *self, Api unused, const KernelInfo *info, void **result) {
   (void)unused;
   const Operator *operator = operator_of(self);
@@ -1030,20 +1091,30 @@ static Status *create_kernel(const CustomOperator *self, Api unused, const Kerne
   names = operator->factors;
   for (int i = 0; status == NULL && i < MAX_ATTRIBUTES && names[i]; i++)
     status = CALL(API_GET_ATTRIBUTE_FLOAT, GetAttributeFloat)(info, names[i], &kernel->factors[i]);
-  if (status != NULL) free(kernel);
-  else *result = kernel;
+  if (status == NULL) status = read_constants(info, kernel);
+  if (status != NULL) {
+    free(kernel);
+    return status;
+  }
+  announce(kernel);
+  *result = kernel;
   return status;
 }
 
 static Status *compute(void *self, Context *context) {
   Kernel *kernel = self;
-  Call call = {context, kernel->attributes, kernel->factors, .threads = kernel->threads};
+  Call call = {context, kernel->attributes, kernel->factors, kernel->constants, .threads = kernel->threads};
   call.parallel = (Parallel){run_parallel, &call};
+  keep(&call.status, CALL(API_GET_INPUT_COUNT, GetInputCount)(context, &call.input_count));
   kernel->operator->compute(&call);
+  if (kernel->threads > 1 && kernel->next_bytes > 0) pool_read_ahead(kernel->next, kernel->next_bytes);
   return call.status;
 }
 
-static void destroy_kernel(void *kernel) { free(kernel); }
+static void destroy_kernel(void *kernel) {
+  forget(kernel);
+  free(kernel);
+}
 
 static CustomOperator custom_operator(void) {
   return (CustomOperator){

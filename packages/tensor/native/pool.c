@@ -11,6 +11,8 @@
 #define MAX_WORKERS 255
 #define SPIN_NANOSECONDS 50000 /* longer than most gaps between two jobs of a run */
 #define SPINS 64               /* looks between two readings of the clock, or before the processor is lent to others */
+#define LINE 64                /* bytes that come from memory together */
+#define LINES 8                /* that are asked for between two looks */
 
 typedef struct {
   /* The job. Written while `left` is 0 and `unfinished` too, so that nobody reads it. */
@@ -23,6 +25,8 @@ typedef struct {
   _Atomic size_t asleep;
   size_t workers; /* that have been started */
   atomic_flag is_busy;
+  _Alignas(LINE) _Atomic uintptr_t ahead; /* memory that is read next: from here ... */
+  _Atomic uintptr_t ahead_end;            /* ... to here */
 } Pool;
 
 static Pool pool = {.is_busy = ATOMIC_FLAG_INIT};
@@ -58,14 +62,30 @@ static int64_t nanoseconds_now(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Looks for a job for a while; whether there is one. */
+/* Fetches a little of what is read next, if there is any left. Where nothing is any more, this does nothing. */
+static int fetch_ahead(void) {
+  if (atomic_load(&pool.ahead) >= atomic_load(&pool.ahead_end)) return 0;
+  uintptr_t from = atomic_fetch_add(&pool.ahead, LINES * LINE);
+  for (uintptr_t at = from; at < from + LINES * LINE; at += LINE) __builtin_prefetch((const void *)at, 0, 2);
+  return 1;
+}
+
+/* Looks for a job for a while, and reads ahead meanwhile; whether there is one. */
 static int spin(size_t worker) {
   int64_t end = nanoseconds_now() + SPIN_NANOSECONDS;
   do
-    for (int i = 0; i < SPINS; i++, pause_briefly())
+    for (int i = 0; i < SPINS; i++) {
       if (has_work(worker)) return 1;
+      if (!fetch_ahead()) pause_briefly();
+    }
   while (nanoseconds_now() < end);
   return 0;
+}
+
+void pool_read_ahead(const void *from, size_t bytes) {
+  atomic_store(&pool.ahead_end, 0);
+  atomic_store(&pool.ahead, (uintptr_t)from);
+  atomic_store(&pool.ahead_end, (uintptr_t)from + bytes);
 }
 
 /* A job is announced before `asleep` is read, and `asleep` counted before the job is looked for: one sees the other. */

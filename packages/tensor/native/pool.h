@@ -7,4 +7,7 @@
    threads have another job. */
 int pool_run(size_t threads, Task task, size_t count, void *argument);
 
+/* What is likely to be read next: the threads fetch it into their caches while they wait for a job. It may be gone. */
+void pool_read_ahead(const void *from, size_t bytes);
+
 #endif

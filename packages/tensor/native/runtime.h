@@ -28,6 +28,7 @@ enum {
   API_GET_INPUT_COUNT = 88,
   API_GET_INPUT = 90,
   API_GET_OUTPUT = 91,
+  API_GET_CONSTANT_INPUT = 249,
   API_PARALLEL_FOR = 274,
 };
 
@@ -42,6 +43,7 @@ typedef Status *(*GetAttributeInt64)(const KernelInfo *info, const char *name, i
 typedef Status *(*GetInputCount)(const Context *context, size_t *count);
 typedef Status *(*GetInput)(const Context *context, size_t index, const RuntimeValue **value);
 typedef Status *(*GetOutput)(Context *context, size_t index, const int64_t *sizes, size_t rank, RuntimeValue **value);
+typedef Status *(*GetConstantInput)(const KernelInfo *info, size_t index, int *is_constant, const RuntimeValue **value);
 typedef Status *(*ParallelFor)(const Context *context, void (*task)(void *, size_t), size_t count, size_t batches,
                                void *argument);
 

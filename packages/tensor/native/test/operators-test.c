@@ -32,6 +32,7 @@ struct Status {
 };
 struct KernelInfo {
   int64_t attributes[ATTRIBUTE_COUNT]; /* in the order of ATTRIBUTES */
+  const Context *constants;            /* whose inputs but the first are constant; null where none is */
 };
 struct Context {
   size_t input_count;
@@ -92,6 +93,12 @@ static Status *get_input(const Context *context, size_t index, const RuntimeValu
   *value = context->is_present[index] ? &context->inputs[index] : NULL;
   return NULL;
 }
+static Status *get_constant_input(const KernelInfo *info, size_t index, int *is_constant, const RuntimeValue **value) {
+  const Context *from = info->constants;
+  *is_constant = from != NULL && index > 0 && index < from->input_count && from->is_present[index];
+  if (*is_constant) *value = &from->inputs[index];
+  return NULL;
+}
 static Status *get_output(Context *context, size_t index, const int64_t *sizes, size_t rank, RuntimeValue **value) {
   RuntimeValue *output = &context->outputs[index];
   output->rank = rank;
@@ -122,6 +129,7 @@ static const void *api_table[] = {
     [API_GET_INPUT_COUNT] = get_input_count,
     [API_GET_INPUT] = get_input,
     [API_GET_OUTPUT] = get_output,
+    [API_GET_CONSTANT_INPUT] = get_constant_input,
     [API_PARALLEL_FOR] = parallel_for_of_runtime,
 };
 
@@ -206,7 +214,7 @@ enum { PROLOGUE = 8, TOP = 11, BYTES = 12 }; /* their places in ATTRIBUTES */
 
 /* Examples with a vector beside their rows normalise these, the others activate them. */
 static KernelInfo right_attributes(const Example *example) {
-  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3, ALTERNATIVES, 2}};
+  KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3, ALTERNATIVES, 2}, NULL};
   if (strstr(example->name, "BlockLinear2") || strstr(example->name, "BlockLinear3")) info.attributes[PROLOGUE] = 1;
   return info;
 }
@@ -243,13 +251,17 @@ static void set_up(Context *context, const CustomOperator *operator, const Examp
   }
 }
 
+static int are_constant; /* all inputs but the first of each call */
+
 /* Runs the operator; the message of its status, or null. Reads every byte of the outputs. */
 static const char *call(const CustomOperator *operator, Context *context, const KernelInfo *info, int is_filled) {
   static char message[sizeof((Status *)0)->message];
   for (size_t i = 0; !is_filled && i < context->input_count; i++)
     if (context->is_present[i]) fill(&context->inputs[i], operator->get_input_type(operator, i));
+  KernelInfo given = *info;
+  given.constants = are_constant ? context : NULL;
   void *kernel = NULL;
-  Status *status = operator->create_kernel_with_status(operator, api_table, info, &kernel);
+  Status *status = operator->create_kernel_with_status(operator, api_table, &given, &kernel);
   if (status == NULL) {
     status = operator->compute_with_status(kernel, context);
     operator->destroy_kernel(kernel);
@@ -414,14 +426,16 @@ int main(void) {
   const char *path;
   for (size_t index = 0; (path = flacuna_path(index)) != NULL; index++) {
     flacuna_use_path(path);
-    for (size_t i = 0; i < EXAMPLES; i++) {
-      const CustomOperator *operator = find_operator(examples[i].name);
-      check_right_calls(operator, &examples[i], path);
-      check_wrong_calls(operator, &examples[i], path);
-      check_wrong_attributes(operator, &examples[i], path);
+    for (are_constant = 0; are_constant <= 1; are_constant++) {
+      for (size_t i = 0; i < EXAMPLES; i++) {
+        const CustomOperator *operator = find_operator(examples[i].name);
+        check_right_calls(operator, &examples[i], path);
+        check_wrong_calls(operator, &examples[i], path);
+        check_wrong_attributes(operator, &examples[i], path);
+      }
+      check_wrong_values(path);
+      check_too_many_alternatives(path);
     }
-    check_wrong_values(path);
-    check_too_many_alternatives(path);
   }
   CHECK(EXAMPLES == flacuna_operator_count(), "an operator has no example");
   CHECK(flacuna_operator(api_table, flacuna_operator_count(), 2) == NULL, "an operator past the last");

@@ -41,11 +41,26 @@ static void ask_again(void *refusal, size_t index) {
   *(int *)refusal = wrong_pieces(&job, 2, 5) == 0 && job.refused;
 }
 
+/* A hint may be anything: it changes no job. */
+static size_t wrong_after_hints(void) {
+  static const char memory[1 << 12];
+  Job job;
+  size_t wrong = 0;
+  for (int i = 0; i < JOBS; i++) {
+    if (i % 3 == 0) pool_read_ahead(memory, sizeof memory);
+    else pool_read_ahead((const void *)(uintptr_t)(i % 3 == 1 ? 64 : UINTPTR_MAX - 100), 1 << 20);
+    wrong += wrong_pieces(&job, 3, 7);
+  }
+  return wrong;
+}
+
 int main(void) {
   pthread_t callers[CALLERS];
   int refusal = 0;
   void *wrong = many_jobs(NULL);
   CHECK(wrong == NULL, "one caller: %zu pieces not done once", (size_t)wrong);
+  size_t after_hints = wrong_after_hints();
+  CHECK(after_hints == 0, "after hints: %zu pieces not done once", after_hints);
   for (size_t i = 0; i < CALLERS; i++) pthread_create(&callers[i], NULL, many_jobs, (void *)i);
   for (size_t i = 0; i < CALLERS; i++) {
     pthread_join(callers[i], &wrong);
