@@ -20,7 +20,13 @@ interface Rule {
 }
 
 const RULES: readonly Rule[] = [
-  { names: /^Int8Linear/, type: "int8", operations: linear },
+  { names: /^Int8(Block)?Linear(Transposed)?$/, type: "int8", operations: linear },
+  // Three products of one size; input 3 has a scale for each inner column.
+  {
+    names: /^Int8FeedForward$/,
+    type: "int8",
+    operations: (inputs, y) => 6 * elementsOf(y) * elementsOf(inputs[3]!),
+  },
   { names: /^(Bfloat16|Int4|Float16)Linear/, type: "bfloat16", operations: linear },
   // Two products of half a square each, and five to differentiate them, one of which computes the forward again.
   { names: /^Attention$/, type: "bfloat16", operations: ([query]) => 2 * causalSquare(query!) },

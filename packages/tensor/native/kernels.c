@@ -14,6 +14,7 @@
 #include "quantize.c"
 #include "select.c"
 #include "swiglu.c"
+#include "int8-swiglu.c" /* after both of its parts */
 #include "thin.c"
 
 #define JOIN_(a, b) a##b
@@ -37,6 +38,7 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .rms_norm = rms_norm,
     .rms_norm_grad = rms_norm_grad,
     .swiglu = swiglu,
+    .int8_swiglu = int8_swiglu,
     .swiglu_grad = swiglu_grad,
     .hadamard = hadamard,
     .cross_entropy = cross_entropy,

@@ -167,7 +167,7 @@ typedef struct {
   float *dx;
 } RmsNormGrad;
 
-/* ---- swiglu.c ------------------------------------------------------------------------------------------------------- */
+/* ---- swiglu.c, int8-swiglu.c ------------------------------------------------------------------------------------------------------- */
 
 /* h = silu(gate) * up. With hadamard, each run of 64 columns is then multiplied by the symmetric orthogonal Hadamard
    matrix of order 64 (entries +-1/8, Sylvester's order); width is then a multiple of 64. h, and either q, may be null. */
@@ -180,8 +180,15 @@ typedef struct {
   float *scale;           /* [rows] */
   BlockRows blocks;       /* h in blocks */
 } Swiglu;
+/* The same of two products of the same rows, without their y and addend; kept are both in bfloat16, h in blocks of 64. */
+typedef struct {
+  Int8Product gate, up;
+  int hadamard;
+  uint16_t *kept_gate, *kept_up; /* [rows, width] */
+  BlockRows blocks;
+} Int8Swiglu;
 /* The pullback: g is the cotangent of h, after the Hadamard matrix when there is one. Either d_gate and d_up are
-   written, or what QuantizeRows makes of them with these column scales. */
+   written, or what QuantizeRows makes of them with these column scales; then gate and up may be kept in bfloat16. */
 typedef struct {
   int64_t rows, width;
   int hadamard;
@@ -192,6 +199,7 @@ typedef struct {
     uint8_t *q;                /* [rows, round_up(width, 64)] */
     float *scale;              /* [rows] */
   } quantized_gate, quantized_up;
+  const uint16_t *kept_gate, *kept_up; /* [rows, width], where gate and up are null */
 } SwigluGrad;
 /* y = x with each run of 64 columns multiplied by that matrix. */
 typedef struct {
@@ -332,6 +340,7 @@ typedef struct {
   void (*rms_norm)(const RmsNorm *, const Parallel *);
   void (*rms_norm_grad)(const RmsNormGrad *, const Parallel *);
   void (*swiglu)(const Swiglu *, const Parallel *);
+  void (*int8_swiglu)(const Int8Swiglu *, const Parallel *);
   void (*swiglu_grad)(const SwigluGrad *, const Parallel *);
   void (*hadamard)(const Hadamard *, const Parallel *);
   void (*cross_entropy)(const CrossEntropy *, const Parallel *);

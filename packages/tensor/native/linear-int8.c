@@ -464,8 +464,9 @@ static void int8_prefetch(Int8Source next, int64_t part, int64_t parts) {
 }
 
 /* y[columns] = addend + totals * (row_scale * column_scale) */
-static void int8_finish_row(const int32_t *totals, int64_t columns, float row_scale, const float *column_scale,
-                            const float *addend, float *y) {
+static inline __attribute__((always_inline)) void int8_finish_row(const int32_t *totals, const int64_t columns,
+                                                                  float row_scale, const float *column_scale,
+                                                                  const float *addend, float *y) {
   int64_t c = 0;
   for (; c + LANES <= columns; c += LANES) {
     Ints total;
@@ -481,41 +482,53 @@ static void int8_finish_row(const int32_t *totals, int64_t columns, float row_sc
 
 /* What is the same for all rows of a panel. */
 typedef struct {
-  int64_t first, columns; /* of y */
+  int64_t columns; /* of y */
   int32_t start[INT8_PANEL];
   float column_scale[INT8_PANEL];
 } Int8Columns;
 
 static void int8_columns(const Int8Job *job, int64_t panel, Int8Columns *columns) {
   const Int8Product *p = job->product;
-  columns->first = panel * INT8_PANEL;
-  columns->columns = int8_smaller(INT8_PANEL, job->width - columns->first);
+  int64_t first = panel * INT8_PANEL;
+  columns->columns = int8_smaller(INT8_PANEL, job->width - first);
   for (int64_t c = 0; c < INT8_PANEL; c++) {
     int inside = c < columns->columns;
-    columns->start[c] = inside ? -ZERO_POINT * p->sums[columns->first + c] : 0;
-    columns->column_scale[c] = inside && !job->backward ? p->column_scale[columns->first + c] : 1.0f;
+    columns->start[c] = inside ? -ZERO_POINT * p->sums[first + c] : 0;
+    columns->column_scale[c] = inside && !job->backward ? p->column_scale[first + c] : 1.0f;
   }
 }
 
-static void int8_finish(const Int8Job *job, const Int8Columns *columns, int64_t row, int rows,
-                        const int32_t *totals) {
-  const Int8Product *p = job->product;
-  for (int r = 0; r < rows; r++) {
-    int64_t at = (row + r) * job->width + columns->first;
-    int8_finish_row(totals + r * INT8_PANEL, columns->columns, p->row_scale[row + r], columns->column_scale,
-                    p->addend == NULL ? NULL : p->addend + at, p->y + at);
+/* Some rows of a panel of y, and of what is added to them. */
+typedef struct {
+  float *y;
+  const float *addend; /* or null */
+  int64_t stride;      /* of both */
+} Int8Results;
+
+static void int8_finish(const float *row_scale, const Int8Columns *columns, int rows, const int32_t *totals,
+                        Int8Results to) {
+  for (int r = 0; r < rows; r++, totals += INT8_PANEL) {
+    float *y = to.y + r * to.stride;
+    const float *addend = to.addend == NULL ? NULL : to.addend + r * to.stride;
+    if (columns->columns == INT8_PANEL)
+      int8_finish_row(totals, INT8_PANEL, row_scale[r], columns->column_scale, addend, y);
+    else int8_finish_row(totals, columns->columns, row_scale[r], columns->column_scale, addend, y);
   }
 }
 
-/* Index: blocks of rows outside, panels inside, so that the panels of a thread use the rows in its cache. */
-static void int8_task(void *argument, size_t index) {
-  const Int8Job *job = argument;
+static Int8Results int8_results_from(Int8Results results, int64_t row) {
+  results.y += row * results.stride;
+  if (results.addend != NULL) results.addend += row * results.stride;
+  return results;
+}
+
+/* A panel of `rows` rows from `first` on. */
+static void int8_panel(const Int8Job *job, int64_t panel, int64_t first, int64_t rows, Int8Results results) {
   const Int8Product *p = job->product;
-  int64_t panel = index % job->panels, block = index / job->panels;
-  int64_t first = p->rows * block / job->blocks, rows = p->rows * (block + 1) / job->blocks - first;
   int64_t tiles = (rows + INT8_TILE - 1) / INT8_TILE;
   int across = job->backward && rows == 1;
   int32_t *totals = scratch(INT8_SCRATCH_TOTALS, (tiles + 1) * INT8_TILE * INT8_PANEL * sizeof *totals);
+  int32_t finished[INT8_TILE * INT8_PANEL];
   Int8Columns columns;
   int8_columns(job, panel, &columns);
   int8_begin();
@@ -528,27 +541,44 @@ static void int8_task(void *argument, size_t index) {
     for (int64_t r = 0; r < rows; r += INT8_TILE) {
       int count = (int)int8_smaller(INT8_TILE, rows - r);
       Int8Tile tile = {.q = p->q + (first + r) * job->depth + from, .q_stride = job->depth};
-      tile.totals = totals + r * INT8_PANEL;
-      tile.start = from == 0 ? columns.start : tile.totals;
+      int32_t *kept = totals + r * INT8_PANEL;
+      Int8Results to = int8_results_from(results, r);
+      tile.totals = last ? finished : kept;
+      tile.start = from == 0 ? columns.start : kept;
       tile.start_stride = from == 0 ? 0 : INT8_PANEL;
       tile.next = r + INT8_TILE < rows ? tile.q + INT8_TILE * job->depth : tile.q;
-      tile.y = last ? p->y + (first + r) * job->width + columns.first : NULL;
-      tile.y_stride = job->width;
+      tile.y = last ? to.y : NULL;
+      tile.y_stride = to.stride;
       if (tiles > 1) int8_prefetch(next, r / INT8_TILE, tiles);
       if (across) int8_row_across(tile.q, source, tile.start, tile.totals);
       else int8_dot(count, &tile, piece);
-      if (last) int8_finish(job, &columns, first + r, count, tile.totals);
+      if (last) int8_finish(p->row_scale + first + r, &columns, count, finished, to);
     }
   }
 }
 
-static void int8_product(const Int8Product *p, int backward, const Parallel *parallel) {
+/* Index: blocks of rows outside, panels inside, so that the panels of a thread use the rows in its cache. */
+static void int8_task(void *argument, size_t index) {
+  const Int8Job *job = argument;
+  const Int8Product *p = job->product;
+  int64_t panel = index % job->panels, block = index / job->panels;
+  int64_t first = p->rows * block / job->blocks, rows = p->rows * (block + 1) / job->blocks - first;
+  int64_t at = first * job->width + panel * INT8_PANEL;
+  int8_panel(job, panel, first, rows, (Int8Results){p->y + at, p->addend == NULL ? NULL : p->addend + at, job->width});
+}
+
+static Int8Job int8_job(const Int8Product *p, int backward) {
   int64_t depth = backward ? p->out : p->in, width = backward ? p->in : p->out;
   Int8Job job = {.product = p, .backward = backward, .depth = round_up(depth, DEPTH_STEP), .width = width};
   int64_t chunks = (job.depth + INT8_CHUNK - 1) / INT8_CHUNK;
   job.chunk = round_up((job.depth + chunks - 1) / chunks, DEPTH_STEP);
   job.panels = (width + INT8_PANEL - 1) / INT8_PANEL;
   job.blocks = int8_row_blocks(&job);
+  return job;
+}
+
+static void int8_product(const Int8Product *p, int backward, const Parallel *parallel) {
+  Int8Job job = int8_job(p, backward);
   if (p->rows > 0) parallel_for(parallel, int8_task, job.panels * job.blocks, &job);
 }
 

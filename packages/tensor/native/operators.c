@@ -182,17 +182,15 @@ static void check_int8(Call *call, const Tensor inputs[4], int64_t depth, int64_
     fail(call, "int8 linear: rows of another width than the weights");
 }
 
-/* (q [..., in padded], scale [..., 1], packed, column scales [out], sums [out padded], addend?)
-   -> y [..., out] */
-static void compute_int8_linear(Call *call) {
+/* The product of inputs 0 and 1 (q [..., in padded], scale [..., 1]) with the weight from input `first` on: packed, column
+   scales [out], sums [out padded]. Where it goes is still open. */
+static Int8Product read_int8_product(Call *call, size_t first) {
   int64_t in = call->attributes[0], out = call->attributes[1];
-  Tensor inputs[] = {input(call, 0), input(call, 1), input(call, 2), input(call, 4)};
-  Tensor column_scale = input(call, 3), addend = input(call, 5);
+  Tensor inputs[] = {input(call, 0), input(call, 1), input(call, first), input(call, first + 2)};
+  Tensor column_scale = input(call, first + 1);
   check_int8(call, inputs, in, out);
-  expect_elements(call, &column_scale, out, "Int8Linear: column scales are not [out]");
-  check_addend(call, &addend, rows_of(&inputs[0]) * out);
-  if (call->status) return;
-  Int8Product arguments = {
+  expect_elements(call, &column_scale, out, "int8 linear: column scales are not [out]");
+  return (Int8Product){
       .rows = rows_of(&inputs[0]),
       .in = in,
       .out = out,
@@ -201,9 +199,17 @@ static void compute_int8_linear(Call *call) {
       .packed = inputs[2].data,
       .column_scale = column_scale.data,
       .sums = inputs[3].data,
-      .addend = addend.data,
-      .y = output_of_width(call, 0, &inputs[0], out),
   };
+}
+
+/* (q, scale, weight, addend?) -> y [..., out] */
+static void compute_int8_linear(Call *call) {
+  Tensor q = input(call, 0), addend = input(call, 5);
+  Int8Product arguments = read_int8_product(call, 2);
+  check_addend(call, &addend, arguments.rows * arguments.out);
+  if (call->status) return;
+  arguments.addend = addend.data;
+  arguments.y = output_of_width(call, 0, &q, arguments.out);
   if (!call->status) active_kernels()->int8_forward(&arguments, &call->parallel);
 }
 
@@ -290,14 +296,23 @@ static BlockRows scratch_blocks(int64_t rows, int64_t width, int64_t block, int6
   return to;
 }
 
-/* x in blocks; with a companion first normalised with that as its gain, or, when it is gated, silu(x) * companion. */
-static void make_blocks(Call *call, const Tensor *x, const Tensor *companion, int is_gated, BlockRows to) {
+/* The Hadamard matrix is of order 64. */
+static void check_runs(Call *call, int64_t width) {
+  if (width % 64 != 0) fail(call, "Hadamard: the width is not a multiple of 64");
+}
+
+/* What a product in blocks does with its rows first; the last two read gate and up, the second to last one the norm's gain. */
+enum { PROLOGUE_NONE, PROLOGUE_NORM, PROLOGUE_SWIGLU, PROLOGUE_SWIGLU_HADAMARD };
+
+/* x, after the prologue, in blocks. */
+static void make_blocks(Call *call, const Tensor *x, const Tensor *companion, int64_t prologue, BlockRows to) {
   const Kernels *kernels = active_kernels();
   int64_t rows = rows_of(x), width = width_of(x);
   if (companion->data == NULL)
     kernels->quantize_blocks(&(QuantizeBlocks){rows, width, x->data, to}, &call->parallel);
-  else if (is_gated)
-    kernels->swiglu(&(Swiglu){.rows = rows, .width = width, .gate = x->data, .up = companion->data, .blocks = to},
+  else if (prologue >= PROLOGUE_SWIGLU)
+    kernels->swiglu(&(Swiglu){.rows = rows, .width = width, .hadamard = prologue == PROLOGUE_SWIGLU_HADAMARD,
+                              .gate = x->data, .up = companion->data, .blocks = to},
                     &call->parallel);
   else
     kernels->rms_norm(&(RmsNorm){.rows = rows, .width = width, .epsilon = call->factors[0], .x = x->data,
@@ -324,18 +339,20 @@ static BlockWeights read_block_weights(Call *call, WeightFormat format, size_t f
 }
 
 /* (x [..., in], the parts of `count` weights, companion?, and for one weight addend?) -> y [..., out] of each.
-   The companion is `up`, like x, for prologue 2, and else the gain of a norm [in]. */
+   The companion is `up`, like x, for prologues that gate, and else the gain of a norm [in]. */
 static void compute_block_linear(Call *call, WeightFormat format, int count) {
   int64_t bytes = call->attributes[1], in = call->attributes[2];
   const int64_t *outs = call->attributes + 3;
-  int is_gated = call->attributes[0] == 2;
+  int64_t prologue = call->attributes[0];
   size_t parts = format == WEIGHTS_INT8 ? 2 : 3, last = 1 + count * parts;
   Tensor x = input(call, 0), companion = input(call, last), addend = {0};
   BlockProduct product = {.format = format, .rows = rows_of(&x), .in = in, .count = count};
   if (bytes != 1 && bytes != 2) fail(call, "linear in blocks: values of neither one byte nor two");
   if (width_of(&x) != in) fail(call, "linear in blocks: rows of another width than the weights");
+  if (prologue == PROLOGUE_SWIGLU_HADAMARD) check_runs(call, in);
   if (companion.data)
-    expect_elements(call, &companion, is_gated ? elements_of(&x) : in, "linear in blocks: a companion of another size");
+    expect_elements(call, &companion, prologue >= PROLOGUE_SWIGLU ? elements_of(&x) : in,
+                    "linear in blocks: a companion of another size");
   for (int i = 0; i < count; i++)
     product.weights[i] = read_block_weights(call, format, 1 + i * parts, outs[i], in);
   if (count == 1) addend = input(call, last + 1);
@@ -344,7 +361,7 @@ static void compute_block_linear(Call *call, WeightFormat format, int count) {
   for (int i = 0; i < count && !call->status; i++) product.weights[i].y = output_of_width(call, i, &x, outs[i]);
   if (call->status || product.rows == 0) return;
   product.x = scratch_blocks(product.rows, in, format == WEIGHTS_INT8 ? 64 : 32, bytes);
-  make_blocks(call, &x, &companion, is_gated, product.x);
+  make_blocks(call, &x, &companion, prologue, product.x);
   active_kernels()->block_product(&product, &call->parallel);
 }
 static void compute_int8_block_linear(Call *call) { compute_block_linear(call, WEIGHTS_INT8, 1); }
@@ -353,6 +370,28 @@ static void compute_int8_block_linear3(Call *call) { compute_block_linear(call, 
 static void compute_int4_block_linear(Call *call) { compute_block_linear(call, WEIGHTS_INT4, 1); }
 static void compute_int4_block_linear2(Call *call) { compute_block_linear(call, WEIGHTS_INT4, 2); }
 static void compute_int4_block_linear3(Call *call) { compute_block_linear(call, WEIGHTS_INT4, 3); }
+
+/* (q, scale, gate's weight, up's, down's packed and column scales [in], addend [..., in]?)
+   -> y [..., in], gate [..., out], up [..., out] */
+static void compute_int8_feed_forward(Call *call) {
+  int64_t in = call->attributes[0], inner = call->attributes[1];
+  Tensor q = input(call, 0), addend = input(call, 10);
+  Int8Swiglu rows = {.gate = read_int8_product(call, 2), .up = read_int8_product(call, 5)};
+  BlockProduct down = {.format = WEIGHTS_INT8, .rows = rows.gate.rows, .in = inner, .count = 1};
+  down.weights[0] = read_block_weights(call, WEIGHTS_INT8, 8, in, inner);
+  rows.hadamard = call->attributes[2] != 0;
+  if (rows.hadamard) check_runs(call, inner);
+  check_addend(call, &addend, down.rows * in);
+  if (call->status) return;
+  down.weights[0].addend = addend.data;
+  down.weights[0].y = output_of_width(call, 0, &q, in);
+  rows.kept_gate = output_of_width(call, 1, &q, inner);
+  rows.kept_up = output_of_width(call, 2, &q, inner);
+  if (call->status || down.rows == 0) return;
+  down.x = rows.blocks = scratch_blocks(down.rows, inner, 64, 1);
+  active_kernels()->int8_swiglu(&rows, &call->parallel);
+  active_kernels()->block_product(&down, &call->parallel);
+}
 
 /* Queries [B, T, H*D] and keys [B, T, K*D], with D a size that the kernels take and H a multiple of K. */
 static void check_heads(Call *call, const Tensor *query, const Tensor *key, int64_t head_size) {
@@ -556,16 +595,11 @@ static void compute_rms_norm_grad(Call *call) {
   if (!call->status) active_kernels()->rms_norm_grad(&arguments, &call->parallel);
 }
 
-/* The Hadamard matrix is of order 64. */
-static void check_runs(Call *call, const Tensor *x) {
-  if (width_of(x) % 64 != 0) fail(call, "Hadamard: the width is not a multiple of 64");
-}
-
 /* (gate, up) -> h */
 static void compute_swiglu(Call *call) {
   Tensor gate = input(call, 0), up = input(call, 1);
   expect_elements(call, &up, elements_of(&gate), "Swiglu: gate and up differ in shape");
-  if (call->attributes[0]) check_runs(call, &gate);
+  if (call->attributes[0]) check_runs(call, width_of(&gate));
   if (call->status) return;
   Swiglu arguments = {
       .rows = rows_of(&gate),
@@ -582,7 +616,7 @@ static void compute_swiglu(Call *call) {
 static void compute_swiglu_quantize(Call *call) {
   Tensor gate = input(call, 0), up = input(call, 1);
   expect_elements(call, &up, elements_of(&gate), "SwigluQuantize: gate and up differ in shape");
-  if (call->attributes[0]) check_runs(call, &gate);
+  if (call->attributes[0]) check_runs(call, width_of(&gate));
   if (call->status) return;
   Swiglu arguments = {
       .rows = rows_of(&gate),
@@ -600,7 +634,7 @@ static void compute_swiglu_quantize(Call *call) {
 static void compute_swiglu_grad(Call *call) {
   Tensor g = input(call, 0), gate = input(call, 1), up = input(call, 2);
   expect_elements(call, &up, elements_of(&gate), "SwigluGrad: gate and up differ in shape");
-  if (call->attributes[0]) check_runs(call, &gate);
+  if (call->attributes[0]) check_runs(call, width_of(&gate));
   expect_elements(call, &g, elements_of(&gate), "SwigluGrad: the cotangent is not the gate's shape");
   if (call->status) return;
   SwigluGrad arguments = {
@@ -617,11 +651,11 @@ static void compute_swiglu_grad(Call *call) {
 }
 
 /* (g, gate, up, gate's column scales [C], up's) -> q and scale of d_gate, q and scale of d_up */
-static void compute_swiglu_grad_quantize(Call *call) {
+static void compute_quantized_swiglu_grad(Call *call, int are_kept) {
   Tensor g = input(call, 0), gate = input(call, 1), up = input(call, 2);
   Tensor gate_scale = input(call, 3), up_scale = input(call, 4);
   int64_t width = width_of(&gate), padded = round_up(width, DEPTH_STEP);
-  if (call->attributes[0]) check_runs(call, &gate);
+  if (call->attributes[0]) check_runs(call, width_of(&gate));
   expect_elements(call, &up, elements_of(&gate), "SwigluGradQuantize: gate and up differ in shape");
   expect_elements(call, &g, elements_of(&gate), "SwigluGradQuantize: the cotangent is not the gate's shape");
   expect_elements(call, &gate_scale, width, "SwigluGradQuantize: the gate's column scales are not [C]");
@@ -632,8 +666,10 @@ static void compute_swiglu_grad_quantize(Call *call) {
       .width = width,
       .hadamard = call->attributes[0] != 0,
       .g = g.data,
-      .gate = gate.data,
-      .up = up.data,
+      .gate = are_kept ? NULL : gate.data,
+      .up = are_kept ? NULL : up.data,
+      .kept_gate = are_kept ? gate.data : NULL,
+      .kept_up = are_kept ? up.data : NULL,
       .quantized_gate = {gate_scale.data, output_of_width(call, 0, &gate, padded),
                          output_of_rows(call, 1, &gate)},
       .quantized_up = {up_scale.data, output_of_width(call, 2, &gate, padded),
@@ -642,10 +678,13 @@ static void compute_swiglu_grad_quantize(Call *call) {
   if (!call->status) active_kernels()->swiglu_grad(&arguments, &call->parallel);
 }
 
+static void compute_swiglu_grad_quantize(Call *call) { compute_quantized_swiglu_grad(call, 0); }
+static void compute_swiglu_grad_quantize_kept(Call *call) { compute_quantized_swiglu_grad(call, 1); }
+
 /* x -> x with each run of 64 columns transformed */
 static void compute_hadamard(Call *call) {
   Tensor x = input(call, 0);
-  check_runs(call, &x);
+  check_runs(call, width_of(&x));
   if (call->status) return;
   Hadamard arguments = {
       .rows = rows_of(&x),
@@ -912,6 +951,7 @@ typedef struct {
 #define BF16 TYPE_BFLOAT16
 #define SIZES {"in", "out"}
 #define INT8_PARTS I8, F32
+#define INT8_SUMMED_PARTS I8, F32, I32
 #define INT4_PARTS U8, F16, F16
 #define MOMENTS {"beta1", "complement1", "beta2", "complement2", "epsilon"}
 
@@ -933,6 +973,8 @@ static const Operator operators[] = {
      {F32, F32}, {"prologue", "bytes", "in", "out", "out2"}, {"epsilon"}},
     {"Int8BlockLinear3", compute_int8_block_linear3, {F32, INT8_PARTS, INT8_PARTS, INT8_PARTS, F32}, 1,
      {F32, F32, F32}, {"prologue", "bytes", "in", "out", "out2", "out3"}, {"epsilon"}},
+    {"Int8FeedForward", compute_int8_feed_forward, {U8, F32, INT8_SUMMED_PARTS, INT8_SUMMED_PARTS, INT8_PARTS, F32}, 1,
+     {F32, BF16, BF16}, {"in", "out", "hadamard"}, {0}},
     {"Int4BlockLinear", compute_int4_block_linear, {F32, INT4_PARTS, F32, F32}, 2,
      {F32}, {"prologue", "bytes", "in", "out"}, {"epsilon"}},
     {"Int4BlockLinear2", compute_int4_block_linear2, {F32, INT4_PARTS, INT4_PARTS, F32}, 1,
@@ -952,6 +994,8 @@ static const Operator operators[] = {
     {"Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},
     {"SwigluQuantize", compute_swiglu_quantize, {F32, F32}, 0, {U8, F32}, {"hadamard"}, {0}},
     {"SwigluGradQuantize", compute_swiglu_grad_quantize, {F32, F32, F32, F32, F32}, 0,
+     {U8, F32, U8, F32}, {"hadamard"}, {0}},
+    {"SwigluGradQuantizeKept", compute_swiglu_grad_quantize_kept, {F32, BF16, BF16, F32, F32}, 0,
      {U8, F32, U8, F32}, {"hadamard"}, {0}},
     {"SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
     {"Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},

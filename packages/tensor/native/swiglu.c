@@ -171,15 +171,29 @@ static void swiglu_grad_rows(void *argument, size_t index) {
   else swiglu_grad_stretch(p, start, end, 0);
 }
 
+/* A row in float32: where it is, or from its 16 bits in `wide`. */
+static const float *swiglu_widened(const float *row, const uint16_t *kept, int64_t width, float *wide) {
+  if (kept == NULL) return row;
+  int64_t i = 0;
+  for (; i + LANES <= width; i += LANES) store(wide + i, load_bfloat16(kept + i));
+  for (; i < width; i++) wide[i] = from_bfloat16(kept[i]);
+  return wide;
+}
+
+/* Row `row` of a part that may not be there. */
+#define SWIGLU_ROW(part, row, width) ((part) == NULL ? NULL : (part) + (row) * (width))
+
 /* Each row's gradients are quantised while they are in the nearest cache, and never leave it as float32. */
 static void swiglu_grad_quantized_rows(void *argument, size_t index) {
   const RowBlocks *blocks = argument;
   const SwigluGrad *p = blocks->arguments;
   int64_t width = p->width, padded = round_up(width, DEPTH_STEP);
-  float *d_gate = scratch(0, 2 * width * sizeof(float)), *d_up = d_gate + width;
+  float *d_gate = scratch(0, 4 * width * sizeof(float)), *d_up = d_gate + width;
+  float *gate = d_up + width, *up = gate + width;
   for (int64_t row = first_row(blocks, index); row < end_row(blocks, index); row++) {
-    int64_t at = row * width;
-    SwigluGrad one = {.g = p->g + at, .gate = p->gate + at, .up = p->up + at, .d_gate = d_gate, .d_up = d_up};
+    SwigluGrad one = {.g = p->g + row * width, .d_gate = d_gate, .d_up = d_up};
+    one.gate = swiglu_widened(SWIGLU_ROW(p->gate, row, width), SWIGLU_ROW(p->kept_gate, row, width), width, gate);
+    one.up = swiglu_widened(SWIGLU_ROW(p->up, row, width), SWIGLU_ROW(p->kept_up, row, width), width, up);
     if (p->hadamard) swiglu_grad_stretch(&one, 0, width, 1);
     else swiglu_grad_stretch(&one, 0, width, 0);
     p->quantized_gate.scale[row] =

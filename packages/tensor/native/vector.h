@@ -145,9 +145,15 @@ static inline float max_lanes(Floats x) {
 
 /* 2^x: exact to about 2e-7 relative; 0 below -126, clamped at 127; NaN stays NaN. */
 static inline Floats exp2_floats(Floats x) {
+#if defined(PATH_AVX512)
+  const __mmask16 visible = _mm512_cmp_ps_mask((__m512)x, (__m512)splat(-126.0f), _CMP_NLT_UQ);
+  x = min_floats(splat(127.0f), x);
+  Floats whole = (Floats)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
   x = min_floats(splat(127.0f), max_floats(splat(-126.5f), x));
   const Floats magic = splat(12583039.0f); /* 1.5 * 2^23 + 127: adding it rounds to an integer, in the low bits */
   Floats whole = (x + magic) - magic;
+#endif
   Floats part = x - whole;
   Floats p = splat(1.5403530e-4f);
   p = p * part + splat(1.3333558e-3f);
@@ -156,13 +162,26 @@ static inline Floats exp2_floats(Floats x) {
   p = p * part + splat(2.4022651e-1f);
   p = p * part + splat(6.9314718e-1f);
   p = p * part + splat(1.0f);
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_maskz_scalef_ps(visible, (__m512)p, (__m512)whole);
+#else
   Floats power = (Floats)((Ints)(whole + magic) << 23); /* 2^whole: 127 more is its exponent */
   Ints tiny = x < splat(-126.0f);
   return (Floats)((Ints)(p * power) & ~tiny);
+#endif
 }
 #define LOG2_E 1.44269504f
 static inline Floats exp_floats(Floats x) { return exp2_floats(x * splat(LOG2_E)); }
-static inline Floats sigmoid_floats(Floats x) { return splat(1.0f) / (splat(1.0f) + exp_floats(-x)); }
+/* To about 2e-7 relative; 0 where that is below the least normal number. */
+static inline Floats sigmoid_floats(Floats x) {
+  Floats inverse = splat(1.0f) + exp_floats(-x);
+#if defined(PATH_AVX512)
+  Floats share = (Floats)_mm512_rcp14_ps((__m512)inverse); /* 14 bits; one step of Newton's makes them 28 */
+  return share * (splat(2.0f) - inverse * share);
+#else
+  return splat(1.0f) / inverse;
+#endif
+}
 
 static inline uint16_t to_bfloat16(float value) {
   uint32_t bits;
@@ -175,6 +194,27 @@ static inline float from_bfloat16(uint16_t half) {
   float value;
   memcpy(&value, &bits, 4);
   return value;
+}
+static inline Floats load_bfloat16(const uint16_t *from) {
+#if defined(PATH_AVX512)
+  return (Floats)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)), 16);
+#elif defined(PATH_AVX2)
+  return (Floats)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)from)), 16);
+#else
+  Floats values;
+  for (int i = 0; i < LANES; i++) values[i] = from_bfloat16(from[i]);
+  return values;
+#endif
+}
+static inline void store_bfloat16(uint16_t *to, Floats values) {
+#if defined(PATH_AVX512)
+  Ints bits = (Ints)values, rounded = bits + 0x7fff + (bits >> 16 & 1);
+  Ints quiet = bits | 0x400000; /* what is not a number stays so */
+  Ints halves = (Ints)select_floats(values == values, (Floats)rounded, (Floats)quiet);
+  _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16((__m512i)(halves >> 16)));
+#else
+  for (int i = 0; i < LANES; i++) to[i] = to_bfloat16(values[i]);
+#endif
 }
 /* IEEE half precision, any pattern. */
 static inline float from_float16(uint16_t half) {

@@ -10,7 +10,7 @@ import { add, cast, matmul, mul, sum, weight } from "./ops.ts";
 import { applyPrecision } from "./precision/policy.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
-import type { Tensor } from "./tensor.ts";
+import { Tensor } from "./tensor.ts";
 import { randomTensor, relativeError } from "./testing.ts";
 import { spec, type Tracer, trace } from "./trace.ts";
 import { flatten } from "./tree.ts";
@@ -97,27 +97,87 @@ describe("fuse()", () => {
     expect(names(fuse(program))).toEqual(["int8BlockLinear2", "int8BlockLinear"]);
   });
 
-  it("normalises and activates rows in the products that alone read them", async () => {
-    const tensors = new Map([0, 1, 2].map((index) => [`w${index}`, f32([32, 32], index)]));
-    const product = (x: Tracer, index: number) =>
-      matmul(x, weight(`w${index}`, { dtype: "float32", shape: [32, 32] }), { transposeB: true });
-    const block = (isRead: boolean) =>
-      applyPrecision(
-        trace(
-          (x, gain) => {
-            const rows = rmsNorm(x, gain, 1e-5);
-            const h = swiglu(product(rows, 0), product(rows, 1));
-            return { y: add(x, product(h, 2)), ...(isRead && { rows, h }) };
-          },
-          [spec("float32", [5, 32]), spec("float32", [32])],
-        ),
-        "int8Blockwise",
+  it.each([false, true])(
+    "normalises and activates rows in the products that alone read them, transformed: %s",
+    async (isTransformed) => {
+      const tensors = new Map([0, 1, 2].map((index) => [`w${index}`, f32([64, 64], index)]));
+      const product = (x: Tracer, index: number) =>
+        matmul(x, weight(`w${index}`, { dtype: "float32", shape: [64, 64] }), { transposeB: true });
+      const block = (isRead: boolean) =>
+        applyPrecision(
+          trace(
+            (x, gain) => {
+              const rows = rmsNorm(x, gain, 1e-5);
+              const h = swiglu(product(rows, 0), product(rows, 1));
+              const y = add(x, product(isTransformed ? hadamard(h) : h, 2));
+              return { y, ...(isRead && { rows, h }) };
+            },
+            [spec("float32", [5, 64]), spec("float32", [64])],
+          ),
+          "int8Blockwise",
+        );
+      const program = block(false);
+      const activation = isTransformed ? ["swiglu", "hadamard"] : ["swiglu"];
+      expect(names(fuse(program))).toEqual(["int8BlockLinear2", "int8BlockLinear"]);
+      expect(names(fuse(block(true)))).toEqual([
+        "rmsNorm",
+        "int8BlockLinear2",
+        ...activation,
+        "int8BlockLinear",
+      ]);
+      expect(fusedError(program, [f32([5, 64], 8), f32([64], 9)], await partsIn(program, tensors))).toBe(0);
+    },
+  );
+
+  it.each([64, 70])(
+    "computes a feed-forward block of %d in one operator, and keeps what its gradient reads in 16 bits",
+    async (inner) => {
+      const shapes = { gate: [inner, 32], up: [inner, 32], down: [32, inner] };
+      const tensors = new Map(Object.entries(shapes).map(([name, shape], seed) => [name, f32(shape, seed)]));
+      const product = (x: Tracer, name: keyof typeof shapes) =>
+        matmul(x, weight(name, { dtype: "float32", shape: shapes[name] }), { transposeB: true });
+      const block = (isRead: boolean) =>
+        applyPrecision(
+          trace(
+            (x) =>
+              valueAndGrad((at: Tracer) => {
+                const gate = product(at, "gate");
+                const h = swiglu(gate, product(at, "up"));
+                const y = add(at, product(inner === 64 ? hadamard(h) : h, "down"));
+                return sum(isRead ? mul(y, sum(gate)) : mul(y, y));
+              })(x),
+            [spec("float32", [5, 32])],
+          ),
+          (path, use) => (path === "down" && use === "linear" ? "int8Blockwise" : "int8"),
+        );
+      const program = block(false);
+      const fused = fuse(program);
+      expect(names(fused)).toEqual([
+        "quantizeRows",
+        "int8FeedForward",
+        "quantizeRows",
+        "int8LinearTransposed",
+        "swigluGradQuantize",
+        "int8LinearTransposed",
+        "int8LinearTransposed",
+      ]);
+      const gradient = fused.equations.find(
+        ({ primitive, params }) =>
+          primitive === "composite" &&
+          (params as { composite: { name: string } }).composite.name === "swigluGradQuantize",
       );
-    const program = block(false);
-    expect(names(fuse(program))).toEqual(["int8BlockLinear2", "int8BlockLinear"]);
-    expect(names(fuse(block(true)))).toEqual(["rmsNorm", "int8BlockLinear2", "swiglu", "int8BlockLinear"]);
-    expect(fusedError(program, [f32([5, 32], 8), f32([32], 9)], await partsIn(program, tensors))).toBe(0);
-  });
+      expect(gradient!.inputs.slice(1, 3).map(({ dtype }) => dtype)).toEqual(["bfloat16", "bfloat16"]);
+      const small = Tensor.fromArray(
+        "float32",
+        [5, 32],
+        f32([5, 32], 8)
+          .toNumbers()
+          .map((value) => value / 100),
+      );
+      expect(fusedError(program, [small], await partsIn(program, tensors))).toBeLessThan(2e-2);
+      expect(names(fuse(block(true)))).not.toContain("int8FeedForward");
+    },
+  );
 
   it("differentiates an activation and quantises the gradients in one pass", () => {
     const program = trace(

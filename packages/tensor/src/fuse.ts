@@ -8,6 +8,7 @@ import {
   PROLOGUE_OF,
   type ValueBytes,
 } from "./composites/block-linear.ts";
+import { INT8_FEED_FORWARD } from "./composites/int8-feed-forward.ts";
 import { RMS_NORM_QUANTIZE } from "./composites/rms-norm.ts";
 import { HADAMARD_SWIGLU_GRAD, SWIGLU_GRAD_QUANTIZE, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
 import { weight } from "./ops.ts";
@@ -57,6 +58,8 @@ interface Context {
   readonly neighbours: Neighbours;
   /** results made ahead of their equation, by its first output */
   readonly ready: Map<number, readonly Tracer[]>;
+  /** values that the gradient reads in bfloat16 */
+  readonly kept: Map<number, Tracer>;
   valueOf(variable: Var): Tracer;
 }
 
@@ -91,7 +94,11 @@ const addToProduct: Rule = (equation, context) => {
     if (producer === undefined) continue;
     const { composite, attributes } = producer.params;
     if (producer.inputs.length !== ADDING[composite.name]) continue;
-    if (composite.name in BLOCK_LINEARS) return multiplyInBlocks([producer], context, valueOf(addend));
+    if (composite.name in BLOCK_LINEARS)
+      return (
+        multiplyFeedForward(producer, context, valueOf(addend)) ??
+        multiplyInBlocks([producer], context, valueOf(addend))
+      );
     return bindComposite(composite, [...producer.inputs, addend].map(valueOf), attributes);
   }
   return undefined;
@@ -123,29 +130,77 @@ function multiplyInBlocks(
     out: each.params.attributes.out!,
   }));
   const linear = BLOCK_LINEARS[params.composite.name]!;
-  const producer = producerForAll(x, products, neighbours);
+  const first = prologueForAll(x, products, neighbours);
   const bytes = params.attributes.bytes as ValueBytes;
-  if (producer === undefined) return blockProducts(linear, valueOf(x), weights, { bytes, addend });
-  const [first, companion] = producer.inputs.map(valueOf);
-  return blockProducts(linear, first!, weights, {
+  if (first === undefined) return blockProducts(linear, valueOf(x), weights, { bytes, addend });
+  const [rows, companion] = first.source.inputs.map(valueOf);
+  return blockProducts(linear, rows!, weights, {
     bytes,
-    prologue: PROLOGUE_OF[producer.params.composite.name]!,
+    prologue: first.prologue,
     companion,
-    epsilon: producer.params.attributes.eps,
+    epsilon: first.source.params.attributes.eps,
     addend,
   });
 }
 
-/** What makes rows for these products alone, when a product can do it first. */
-function producerForAll(
+/** What makes rows for these products alone, when a product can do it first; it reads what the source reads. */
+function prologueForAll(
   x: Var,
   products: readonly Equation[],
   neighbours: Neighbours,
-): CompositeEquation | undefined {
+): { readonly prologue: number; readonly source: CompositeEquation } | undefined {
   const producer = neighbours.producerOf(x);
   if (!isComposite(producer, Object.keys(PROLOGUE_OF))) return undefined;
   const readers = producer.outputs.flatMap((output) => neighbours.readersOf(output));
-  return readers.every((reader) => reader !== "output" && products.includes(reader)) ? producer : undefined;
+  if (!readers.every((reader) => reader !== "output" && products.includes(reader))) return undefined;
+  const { name } = producer.params.composite;
+  const source = name === "hadamard" ? neighbours.onlyFor(producer.inputs[0]!, ["swiglu"]) : producer;
+  return source && { prologue: PROLOGUE_OF[name]!, source };
+}
+
+/** The product after swiglu, perhaps transformed, of two int8 products of the same rows → all of them in one operator. */
+function multiplyFeedForward(
+  down: CompositeEquation,
+  context: Context,
+  addend?: Tracer,
+): readonly Tracer[] | undefined {
+  const { neighbours, kept, valueOf } = context;
+  const first = prologueForAll(down.inputs[0]!, [down], neighbours);
+  if (first?.source.params.composite.name !== "swiglu" || !isInt8(down)) return undefined;
+  const { prologue, source } = first;
+  const [gate, up] = source.inputs.map((each) => int8ProductFor(each, source, neighbours));
+  if (gate === undefined || up === undefined || gate.inputs[0] !== up.inputs[0]) return undefined;
+  const operands = [...gate.inputs, ...up.inputs.slice(2)].map(valueOf);
+  const weights = down.inputs.slice(1).map((part) => weightOf(part, context));
+  const attributes = { ...gate.params.attributes, hadamard: prologue === PROLOGUE_OF.hadamard ? 1 : 0 };
+  const [y, ...primals] = bindComposite(
+    INT8_FEED_FORWARD,
+    [...operands, ...weights, ...(addend === undefined ? [] : [addend])],
+    attributes,
+  );
+  for (const [index, { id }] of source.inputs.entries()) kept.set(id, primals[index]!);
+  return [y!];
+}
+
+const isInt8 = ({ params }: CompositeEquation): boolean =>
+  params.composite.name === "int8BlockLinear" && params.attributes.bytes === 1;
+
+/** The int8 product that nobody reads but `activation` and gradients of swiglu that take it in bfloat16. */
+function int8ProductFor(
+  variable: Var,
+  activation: Equation,
+  neighbours: Neighbours,
+): CompositeEquation | undefined {
+  const producer = neighbours.producerOf(variable);
+  if (!isComposite(producer, ["int8Linear"]) || producer.inputs.length !== ADDING.int8Linear)
+    return undefined;
+  const isFor = (reader: Equation | "output") =>
+    reader === activation ||
+    (reader !== "output" &&
+      isComposite(reader, ["swigluGrad"]) &&
+      reader.inputs[0] !== variable &&
+      reader.outputs.every((output) => onlyQuantization(output, neighbours) !== undefined));
+  return neighbours.readersOf(variable).every(isFor) ? producer : undefined;
 }
 
 /** A product in blocks with a frozen weight that is not about to be added to something. */
@@ -173,7 +228,7 @@ const joinProducts: Rule = (equation, context) => {
     .filter((each) => areAlike(each, equation));
   const at = all.indexOf(equation);
   const joined = all.slice(at, at + MOST_WEIGHTS);
-  const results = multiplyInBlocks(joined, context);
+  const results = multiplyFeedForward(equation, context) ?? multiplyInBlocks(joined, context);
   for (const [index, each] of joined.entries()) ready.set(each.outputs[0]!.id, [results[index]!]);
   return [results[0]!];
 };
@@ -212,14 +267,15 @@ function onlyQuantization(variable: Var, neighbours: Neighbours): CompositeEquat
 }
 
 /** The gradient of swiglu, perhaps of a transformed cotangent, whose results are only quantised → one pass. */
-const differentiateAndQuantise: Rule = (equation, { neighbours, ready, valueOf }) => {
+const differentiateAndQuantise: Rule = (equation, { neighbours, ready, kept, valueOf }) => {
   if (!isComposite(equation, ["swigluGrad"])) return undefined;
   const quantizations = equation.outputs.map((output) => onlyQuantization(output, neighbours));
   const scales = quantizations.map((each) => each && valueOf(each.inputs[1]!));
   if (scales.some((scale) => scale === undefined)) return undefined;
   const [g, ...rest] = equation.inputs as readonly [Var, Var, Var];
   const transform = neighbours.onlyFor(g, ["hadamard"]);
-  const operands = [transform?.inputs[0] ?? g, ...rest].map(valueOf);
+  const primals = rest.map((primal) => kept.get(primal.id) ?? valueOf(primal));
+  const operands = [valueOf(transform?.inputs[0] ?? g), ...primals];
   const attributes = { hadamard: transform === undefined ? 0 : 1 };
   const results = bindComposite(SWIGLU_GRAD_QUANTIZE, [...operands, ...(scales as Tracer[])], attributes);
   for (const [index, each] of quantizations.entries())
@@ -256,8 +312,9 @@ const RULES: readonly Rule[] = [
 export function fuse(program: Program): Program {
   const neighbours = new Neighbours(program);
   const ready = new Map<number, readonly Tracer[]>();
+  const kept = new Map<number, Tracer>();
   return rewriteProgram(program, (equation, valueOf) => {
-    const context = { neighbours, ready, valueOf };
+    const context = { neighbours, ready, kept, valueOf };
     for (const rule of RULES) {
       const results = rule(equation, context);
       if (results !== undefined) return results;

@@ -182,6 +182,9 @@ static const Example examples[] = {
     {"Int8BlockLinear", {ROWS(IN), INT8_WEIGHT(OUT), ROWS(IN), ROWS(OUT)}},
     {"Int8BlockLinear2", {ROWS(IN), INT8_WEIGHT(OUT), INT8_WEIGHT(OUT2), VECTOR(IN)}},
     {"Int8BlockLinear3", {ROWS(IN), INT8_WEIGHT(OUT), INT8_WEIGHT(OUT2), INT8_WEIGHT(OUT3), VECTOR(IN)}},
+    {"Int8FeedForward",
+     {ROWS(PADDED(IN)), ROWS(1), INT8_WEIGHT(OUT), VECTOR(PADDED(OUT)), INT8_WEIGHT(OUT), VECTOR(PADDED(OUT)),
+      {4, {PADDED(IN) / 16, PADDED(OUT) / 4, 16, 4}}, VECTOR(IN), ROWS(IN)}},
     {"Int4BlockLinear", {ROWS(IN), INT4_WEIGHT(OUT), ROWS(IN), ROWS(OUT)}},
     {"Int4BlockLinear2", {ROWS(IN), INT4_WEIGHT(OUT), INT4_WEIGHT(OUT2), VECTOR(IN)}},
     {"Int4BlockLinear3", {ROWS(IN), INT4_WEIGHT(OUT), INT4_WEIGHT(OUT2), INT4_WEIGHT(OUT3), VECTOR(IN)}},
@@ -194,6 +197,7 @@ static const Example examples[] = {
     {"Swiglu", {ROWS(WIDTH), ROWS(WIDTH)}},
     {"SwigluQuantize", {ROWS(WIDTH), ROWS(WIDTH)}},
     {"SwigluGradQuantize", {ROWS(WIDTH), ROWS(WIDTH), ROWS(WIDTH), VECTOR(WIDTH), VECTOR(WIDTH)}},
+    {"SwigluGradQuantizeKept", {ROWS(WIDTH), ROWS(WIDTH), ROWS(WIDTH), VECTOR(WIDTH), VECTOR(WIDTH)}},
     {"SwigluGrad", {ROWS(WIDTH), ROWS(WIDTH), ROWS(WIDTH)}},
     {"Hadamard", {ROWS(WIDTH)}},
     {"CrossEntropy", {{2, {T, CLASSES}}, VECTOR(T)}},
@@ -210,12 +214,13 @@ static const Example examples[] = {
      {{2, {T, CLASSES}}, {2, {T, 8}}, {2, {T, 4}}, {2, {SEEN, 2}}, {2, {SEEN, 2}}, {2, {2, (CLASSES + 31) / 32}}}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
-enum { PROLOGUE = 8, TOP = 11, BYTES = 12 }; /* their places in ATTRIBUTES */
+enum { HADAMARD = 3, PROLOGUE = 8, TOP = 11, BYTES = 12 }; /* their places in ATTRIBUTES */
 
 /* Examples with a vector beside their rows normalise these, the others activate them. */
 static KernelInfo right_attributes(const Example *example) {
   KernelInfo info = {{IN, OUT, HEAD, 1, 1, 1, 1, 1, 2, OUT2, OUT3, ALTERNATIVES, 2}, NULL};
   if (strstr(example->name, "BlockLinear2") || strstr(example->name, "BlockLinear3")) info.attributes[PROLOGUE] = 1;
+  if (strcmp(example->name, "Int8FeedForward") == 0) info.attributes[HADAMARD] = 0;
   return info;
 }
 

@@ -93,7 +93,7 @@ static void check_backward(const Kernels *kernels, Shape shape) {
     expected_up[i] = rotated[i] * gate[i] * share;
     expected_gate[i] = rotated[i] * up[i] * share * (1 + gate[i] * (1 - share));
   }
-  SwigluGrad grad = {rows, width, shape.hadamard, g, gate, up, d_gate, d_up, {0}, {0}};
+  SwigluGrad grad = {rows, width, shape.hadamard, g, gate, up, d_gate, d_up, {0}, {0}, NULL, NULL};
   kernels->swiglu_grad(&grad, &TWO_THREADS);
   double error = relative_error(d_gate, expected_gate, count) + relative_error(d_up, expected_up, count);
   CHECK(error < 2e-6, "%s swiglu_grad [%ld, %ld] hadamard %d: off by %g", kernels->path, (long)rows, (long)width,
@@ -127,7 +127,7 @@ static void check_edges(const Kernels *kernels, int hadamard) {
   for (int i = 0; i < 2 * WIDTH; i++) wrong += fabsf(h[i] - (i % 2 ? 200 : 0)) > 1e-4f;
   CHECK(wrong == 0, "%s swiglu: does not saturate", kernels->path);
   forward.hadamard = hadamard;
-  SwigluGrad backward = {2, WIDTH, hadamard, up, gate, up, d_gate, d_up, {0}, {0}};
+  SwigluGrad backward = {2, WIDTH, hadamard, up, gate, up, d_gate, d_up, {0}, {0}, NULL, NULL};
   for (int at = 0; at < WIDTH; at += 31) {
     gate[at] = NAN;
     kernels->swiglu(&forward, &SERIAL);
@@ -152,7 +152,8 @@ static double seconds_of(const Kernels *kernels, int what, float *const x[5], ui
     if (what < 2)
       kernels->swiglu(&(Swiglu){ROWS, WIDTH, what, x[0], x[1], what ? NULL : x[2], q, scale, {0}}, &TWO_THREADS);
     else if (what < 4)
-      kernels->swiglu_grad(&(SwigluGrad){ROWS, WIDTH, what - 2, x[2], x[0], x[1], x[3], x[4], {0}, {0}}, &TWO_THREADS);
+      kernels->swiglu_grad(&(SwigluGrad){ROWS, WIDTH, what - 2, x[2], x[0], x[1], x[3], x[4], {0}, {0}, NULL, NULL},
+                           &TWO_THREADS);
     else
       kernels->hadamard(&(Hadamard){ROWS, WIDTH, x[2], x[3]}, &TWO_THREADS);
     best = fmin(best, seconds_now() - start);

@@ -4,6 +4,7 @@ import type { Attributes, Composite } from "../composite.ts";
 import type { Attribute } from "../onnx/lowering.ts";
 import { abs, add, div, floor, greater, matmul, max, mul, pad, reshape, slice, sum, where } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { hadamard } from "./hadamard.ts";
 import { type Int8Weight, unpackInt8 } from "./int8-linear.ts";
 import { BLOCK, type Int4Weight, unpackInt4 } from "./panel-linear.ts";
 import { roundUp } from "./quantize-rows.ts";
@@ -36,10 +37,11 @@ const PROLOGUES = [
   (x: Tracer) => x,
   (x: Tracer, gain: Tracer, eps: number) => rmsNorm(x, gain, eps),
   (gate: Tracer, up: Tracer) => swiglu(gate, up),
+  (gate: Tracer, up: Tracer) => hadamard(swiglu(gate, up)),
 ] as const;
 
-/** The composites that a product can do first, by their place in `PROLOGUES`. */
-export const PROLOGUE_OF: Readonly<Record<string, number>> = { rmsNorm: 1, swiglu: 2 };
+/** The last composites of what a product can do first, by their place in `PROLOGUES`. */
+export const PROLOGUE_OF: Readonly<Record<string, number>> = { rmsNorm: 1, swiglu: 2, hadamard: 3 };
 
 /** How the attributes for the outputs of each weight are called. */
 const OUTS = ["out", "out2", "out3"] as const;

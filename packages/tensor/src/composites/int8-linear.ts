@@ -29,7 +29,7 @@ const centred = (q: Tracer): Tracer => sub(cast(q, "float32"), ZERO_POINT);
 
 const plus = (y: Tracer, addend: Tracer | undefined): Tracer => (addend === undefined ? y : add(addend, y));
 
-const INT8_LINEAR: Composite = {
+export const INT8_LINEAR: Composite = {
   name: "int8Linear",
   // (q [..., in padded], scale [..., 1], packed, scales [out], row sums, addend [..., out]?) → [..., out]
   define([q, scale, packed, scales, , addend], { out }) {

@@ -1,7 +1,7 @@
 // SwiGLU, the gated activation of LLaMA's feed-forward: two composites, forward and backward.
 import type { Composite } from "../composite.ts";
 import { kernel } from "../onnx/kernel.ts";
-import { add, mul, sigmoid, sub } from "../ops.ts";
+import { add, cast, mul, sigmoid, sub } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import { hadamard } from "./hadamard.ts";
 import { quantizeRows } from "./quantize-rows.ts";
@@ -55,19 +55,26 @@ export const HADAMARD_SWIGLU_GRAD: Composite = {
   lower: kernel("SwigluGrad", { attributes: () => ({ hadamard: 1 }) }),
 };
 
-/** The gradient of swiglu, after `hadamard` when the attribute says so, with both its rows quantised; see `fuse`. */
+/**
+ * The gradient of swiglu, after `hadamard` when the attribute says so, with both its rows quantised; gate and up may be kept
+ * in bfloat16. See `fuse`.
+ */
 export const SWIGLU_GRAD_QUANTIZE: Composite = {
   name: "swigluGradQuantize",
   // (g, gate, up [..., C], column scales of dGate and of dUp [C]) → q [..., C padded] and scale [..., 1] of each
   define([g, gate, up, ...columnScales], attributes) {
     const cotangent = attributes.hadamard === 1 ? hadamard(g!) : g!;
-    const gradients = bindComposite(SWIGLU_GRAD, [cotangent, gate!, up!]);
+    const primals = [gate!, up!].map((primal) => cast(primal, "float32"));
+    const gradients = bindComposite(SWIGLU_GRAD, [cotangent, ...primals]);
     return gradients.flatMap((gradient, index) => {
       const { q, scale } = quantizeRows(gradient, columnScales[index]);
       return [q, scale];
     });
   },
-  lower: kernel("SwigluGradQuantize"),
+  lower(lowering, equation) {
+    const isKept = equation.inputs[1]!.dtype === "bfloat16";
+    return kernel(isKept ? "SwigluGradQuantizeKept" : "SwigluGradQuantize")(lowering, equation);
+  },
 };
 
 /**
