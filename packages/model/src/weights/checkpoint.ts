@@ -44,7 +44,8 @@ export interface Checkpoint {
 
 /**
  * Opens the checkpoint at `path` and checks every name and shape: a folder (`config.json` with `model.safetensors`, or
- * with the shards named in `model.safetensors.index.json`; else its one GGUF file) or a GGUF file. Reads headers only.
+ * with the shards named in `model.safetensors.index.json`; else its one GGUF file) or a GGUF file. Reads headers only:
+ * parameters of safetensors are the files' own pages, which processes share, so replace such files and never rewrite them.
  *
  * @throws ModelError `MODEL_FILE_UNREADABLE`, `MODEL_CONFIG_INVALID`, `MODEL_UNSUPPORTED` (also for pickle files),
  * `MODEL_SAFETENSORS_INVALID`, `MODEL_GGUF_INVALID`, `MODEL_INVALID_ARGUMENT` for a folder of several GGUF files, or
@@ -110,7 +111,7 @@ async function openTensors(folder: string): Promise<ReadonlyMap<string, Checkpoi
   const names = index === undefined ? await singleFile(folder) : shardNames(folder, index);
   const found = new Map<string, CheckpointWeight>();
   for (const name of names) {
-    const file = await readSafetensors(join(folder, name));
+    const file = await readSafetensors(join(folder, name), { isMapped: true });
     for (const path of file.tensors.keys()) found.set(path, checkpointWeight(file, path));
   }
   return found;
