@@ -167,12 +167,10 @@ function decoder(
   const eps = config.rmsNormEps;
   const last = config.numHiddenLayers - 1;
   const block = (layer: number, x: Tracer): Tracer => {
-    const projectBy = (linear: Linear) => (name: string) => (x: Tracer) => {
-      const path = `model.layers.${layer}.${name}.weight`;
-      return linear(path, x, params(path));
-    };
-    const norm = (name: string, x: Tracer) => rmsNorm(x, params(`model.layers.${layer}.${name}.weight`), eps);
-    const normed = norm("input_layernorm", x);
+    const at = (name: string) => `model.layers.${layer}.${name}.weight`;
+    const projectBy = (linear: Linear) => (name: string) => (x: Tracer) =>
+      linear(at(name), x, params(at(name)));
+    const normed = rmsNorm(x, params(at("input_layernorm")), eps);
     const before = projectBy(linear);
     const mixed = attend(layer, {
       query: before("self_attn.q_proj")(normed),
@@ -184,7 +182,7 @@ function decoder(
     const after = projectBy(isLast ? linearOfReads : linear);
     const kept = (rows: Tracer) => (isLast ? gatherRows(rows, reads) : rows);
     const attended = add(kept(x), after("self_attn.o_proj")(kept(mixed)));
-    const fed = feedForward(norm("post_attention_layernorm", attended), {
+    const fed = feedForward(rmsNorm(attended, params(at("post_attention_layernorm")), eps), {
       gate: after("mlp.gate_proj"),
       up: after("mlp.up_proj"),
       down: after("mlp.down_proj"),

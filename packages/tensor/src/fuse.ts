@@ -94,11 +94,7 @@ const addToProduct: Rule = (equation, context) => {
     if (producer === undefined) continue;
     const { composite, attributes } = producer.params;
     if (producer.inputs.length !== ADDING[composite.name]) continue;
-    if (composite.name in BLOCK_LINEARS)
-      return (
-        multiplyFeedForward(producer, context, valueOf(addend)) ??
-        multiplyInBlocks([producer], context, valueOf(addend))
-      );
+    if (composite.name in BLOCK_LINEARS) return multiplyInBlocks([producer], context, valueOf(addend));
     return bindComposite(composite, [...producer.inputs, addend].map(valueOf), attributes);
   }
   return undefined;
@@ -123,7 +119,10 @@ function multiplyInBlocks(
   addend?: Tracer,
 ): readonly Tracer[] {
   const { neighbours, valueOf } = context;
-  const [{ inputs, params }] = products as readonly [CompositeEquation];
+  const [product] = products as readonly [CompositeEquation];
+  const feedForward = multiplyFeedForward(product, context, addend);
+  if (feedForward !== undefined) return feedForward;
+  const { inputs, params } = product;
   const x = inputs[0]!;
   const weights = products.map((each) => ({
     parts: each.inputs.slice(1).map((part) => weightOf(part, context)),
@@ -228,7 +227,7 @@ const joinProducts: Rule = (equation, context) => {
     .filter((each) => areAlike(each, equation));
   const at = all.indexOf(equation);
   const joined = all.slice(at, at + MOST_WEIGHTS);
-  const results = multiplyFeedForward(equation, context) ?? multiplyInBlocks(joined, context);
+  const results = multiplyInBlocks(joined, context);
   for (const [index, each] of joined.entries()) ready.set(each.outputs[0]!.id, [results[index]!]);
   return [results[0]!];
 };

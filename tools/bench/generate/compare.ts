@@ -1,5 +1,12 @@
 // One workload at one width of weights: ours, and llama.cpp's programs and formats at their best, by turns.
-import { bestRate, describeContender, llamaCandidates, type Trial, tryContenders } from "./llama-trials.ts";
+import {
+  bestRate,
+  describeContender,
+  HOPELESS,
+  llamaCandidates,
+  type Trial,
+  tryContenders,
+} from "./llama-trials.ts";
 import type { Bits } from "./options.ts";
 import { FORMATS, type GenerateSetup, loadOurs, PRECISIONS, startOurs } from "./setup.ts";
 import { type Contender, openContender, openWorker } from "./sides.ts";
@@ -8,9 +15,6 @@ import type { Workload } from "./workload.ts";
 
 /** The one that is usually faster first, so that trials of the other can end early. */
 const PROGRAMS = ["llama.cpp", "node-llama-cpp"] as const;
-
-/** Who was slower than this share of the best in the trials takes no turns. */
-const TURN_SHARE = 0.7;
 
 /** A contender at its best, and what it did. */
 export interface Theirs extends SideResult {
@@ -82,6 +86,6 @@ async function tryAll(
 
 /** The best setting of each program and format, unless it is far behind; of a prefill each, for its first token. */
 function forTurns({ kind }: Workload, trials: readonly (readonly Trial[])[]): Trial[] {
-  const least = kind === "prefill" ? 0 : TURN_SHARE * bestRate(trials.flat());
+  const least = kind === "prefill" ? 0 : HOPELESS * bestRate(trials.flat());
   return trials.flatMap(([first]) => ((first?.tokensPerSecond ?? 0) > least ? [first!] : []));
 }

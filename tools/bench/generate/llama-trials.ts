@@ -11,8 +11,11 @@ export interface Trial extends Contender {
 /** What is this close to the best so far is run again, for one run says little, and the faster run counts. */
 const CLOSE = 0.8;
 
-/** A program is given up when so many settings of it were this far from the best of all so far. */
-const HOPELESS = { settings: 3, share: 0.7 };
+/** What is slower than this share of the best of all is not measured further. */
+export const HOPELESS = 0.7;
+
+/** So many settings of a program show whether it is hopeless. */
+const TELLING_SETTINGS = 3;
 
 /** A trial has this part of the new tokens, and some at least. */
 const TRIAL_SHARE = 4;
@@ -63,7 +66,7 @@ export async function tryContenders(
   const trials: Trial[] = [];
   for (const contender of contenders) {
     const best = bestRate(trials);
-    if (trials.length >= HOPELESS.settings && best < HOPELESS.share * fastest) {
+    if (trials.length >= TELLING_SETTINGS && best < HOPELESS * fastest) {
       log(`${contender.program} ${contender.format}: no more trials, too far from the best`);
       break;
     }

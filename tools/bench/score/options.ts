@@ -21,7 +21,7 @@ export interface ScoreBenchOptions {
 }
 
 const PRECISIONS = ["float32", "bfloat16", "int8", "int4"] as const;
-/** The fastest that chooses as float32 does, and the fastest. */
+/** The fastest that chooses nearly as float32 does, and the fastest. */
 const DEFAULT_PRECISIONS = "bfloat16,int8";
 const FULL = { subjects: 8, questions: 20, trialQuestions: 8 };
 const QUICK = { subjects: 2, questions: 3, trialQuestions: 2 };
