@@ -115,6 +115,13 @@ describe.each(KERNELS)("adapterLoss() by $how", ({ kernels }) => {
     expect(relativeDifference(value, toy.value("lora.loss"))).toBeLessThan(3e-3);
   });
 
+  it.each(TOYS)("has the reference's gradient over $name in int16", async (toy) => {
+    const { value, gradient, weights } = await differentiate(toyOf(toy), { precision: "int16", kernels });
+    expect(weights).toContain("model.layers.0.mlp.up_proj.weight#int16.packed");
+    expect(cosine(byPeftName(gradient), (key) => toy.value(`lora.grad.${key}`))).toBeGreaterThan(0.99999);
+    expect(relativeDifference(value, toy.value("lora.loss"))).toBeLessThan(3e-4);
+  });
+
   it.each(TOYS)("has nearly the reference's gradient over $name, rotated, in int8", async (toy) => {
     const rotated = rotateCheckpoint(toy.config, toy.weights);
     const precision = (path: string, use: string) =>

@@ -340,6 +340,7 @@ describe("precision", () => {
 
   it.each([
     ["bfloat16", 0.05],
+    ["int16", 0.005],
     ["int8", 0.1],
     ["int4", 1.5],
   ] as const)("%s gives scores near float32's, and others", async (precision, distance) => {

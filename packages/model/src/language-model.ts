@@ -132,7 +132,7 @@ async function compiled({ model, steps }: Assembled): Promise<LanguageModel> {
 }
 
 /** Precisions whose weights take long to make. */
-const CONVERTED: ReadonlySet<ModelPrecision> = new Set(["bfloat16", "int8", "int4"]);
+const CONVERTED: ReadonlySet<ModelPrecision> = new Set(["bfloat16", "int16", "int8", "int4"]);
 
 /**
  * The language model of `parts`, which stay their owner's. Programs are compiled when first used.

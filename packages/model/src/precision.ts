@@ -3,11 +3,11 @@ import type { Device, Precision, PrecisionByPath, PrecisionChoice, WeightSource 
 import { type LlamaConfig, llamaParameterShapes } from "./config.ts";
 
 /**
- * How a model computes with its weights: as in "float32"; rounded to 16 bits; or in 8 or 4 bits, with activations rounded
+ * How a model computes with its weights: as in "float32"; rounded to 16 bits, of which integers are the most exact; or in 8 or 4 bits, with activations rounded
  * in blocks. "int4" keeps the blocks of 4 bits that a checkpoint stores, computes what it stores otherwise in 8 bits, and
  * rounds activations less.
  */
-export type ModelPrecision = "float32" | "bfloat16" | "float16" | "int8" | "int4";
+export type ModelPrecision = "float32" | "bfloat16" | "int16" | "float16" | "int8" | "int4";
 
 /** Products of which an error shows in every token: held in 8 bits where a checkpoint has no blocks of its own. */
 const HEADS: ReadonlySet<string> = new Set(["lm_head.weight", "model.embed_tokens.weight"]);
@@ -29,7 +29,10 @@ export function precisionChoice(
   return (path) => (shapes.has(path) ? policyOf(path) : "float32");
 }
 
-const POLICIES = { bfloat16: "bfloat16", int8: "int8Blockwise" } as const satisfies Record<string, Precision>;
+const POLICIES = { bfloat16: "bfloat16", int16: "int16", int8: "int8Blockwise" } as const satisfies Record<
+  string,
+  Precision
+>;
 
 type Policy = ReturnType<PrecisionByPath>;
 

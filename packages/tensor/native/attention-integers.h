@@ -92,8 +92,7 @@ static void integer_prepare(const IntegerAttention *call, const IntegerOperand *
         turn_pairs(rows + t * depth, depth, operand->panels + (at + t) * depth);
   }
   if (operand->down != NULL)
-    integer_columns(x, x_row, tokens, size, integer_bound(block), operand->down + at / 2 * size,
-                    operand->down_scales + at / block * size);
+    integer_columns(x, x_row, tokens, size, operand->down + at / 2 * size, operand->down_scales + at / block * size);
 }
 
 /* One block of keys and values of one head. */
@@ -366,7 +365,7 @@ static void integer_score_gradients(const IntegerAttention *call, const Attentio
     if (both.low >= both.high) pair->both = (AttentionRange){0, 0};
     integer_share_gradients(work, row, log_sums, dots, largest_shares, largest_d_scores, pair);
   }
-  const float bound = integer_bound(INTEGER_BACKWARD_QUERIES);
+  const Floats bound = splat(integer_bound(INTEGER_BACKWARD_QUERIES));
   for (int64_t v = 0; v < vectors; v++) {
     store(work->share_scales + v * LANES, integer_scales(largest_shares[v], bound, share_inverse + v));
     store(work->d_score_scales + v * LANES, integer_scales(largest_d_scores[v], bound, d_score_inverse + v));

@@ -2,6 +2,7 @@
    exact sums of 32 bits. Integers lie in pairs along the depth of a product, each pair one int32_t. */
 #ifndef FLACUNA_INTEGERS16_H
 #define FLACUNA_INTEGERS16_H
+#include "kernels.h"
 #include "vector.h"
 
 /* sum + a.low * b.low + a.high * b.high. As text, since compilers spill the sums of the intrinsic. */
@@ -13,17 +14,24 @@ static inline __attribute__((always_inline)) Ints add_pair_products(Ints sum, In
 /* The larger magnitude, as the bits of a float: so ordered, NaN is the largest and is never lost. */
 static inline Ints larger_magnitude(Ints largest, Floats x) { return max_ints(largest, (Ints)x & 0x7fffffff); }
 
-/* Scale of values up to `largest`, NaN where that is not finite, and the factor that takes them to integers. */
-static inline Floats integer_scales(Ints largest, float bound, Floats *inverse) {
+/* Scale of values up to `largest`, NaN where that is not finite, and the factor that takes them to integers up to `bound`. */
+static inline Floats integer_scales(Ints largest, Floats bound, Floats *inverse) {
   const Floats top = (Floats)largest;
-  *inverse = (Floats)((Ints)(splat(bound) / top) & (top > splat(1e-30f)));
-  return select_floats(top < splat(INFINITY), top * splat(1.0f / bound), splat(NAN));
+  *inverse = (Floats)((Ints)(bound / top) & (top > splat(1e-30f)));
+  return select_floats(top < splat(INFINITY), top / bound, splat(NAN));
+}
+/* The bound for values with this sum of squares: as large as they may be, or as a vector of INTEGER_LENGTH has them. Squares
+   that are not normal numbers are taken for those of 256 values as large as the largest. */
+static inline Floats integer_bounds(Ints largest, Floats squares) {
+  const Ints normal = (squares > splat(1e-30f)) & (squares < splat(1e30f));
+  const Floats bound = splat(INTEGER_LENGTH) * (Floats)largest / sqrt_floats(squares);
+  return select_floats(normal, min_floats(bound, splat(32767.0f)), splat(INTEGER_LENGTH / 16));
 }
 static inline float integer_scale(Ints largest, float bound, Floats *inverse) {
 #pragma GCC unroll 4
   for (int step = LANES / 2; step > 0; step /= 2)
     largest = max_ints(largest, (Ints)__builtin_shuffle(largest, LANE_NUMBERS ^ step));
-  return integer_scales(largest, bound, inverse)[0];
+  return integer_scales(largest, splat(bound), inverse)[0];
 }
 
 static inline Ints load_ints(const int32_t *from) { return (Ints)_mm512_loadu_si512(from); }
@@ -38,14 +46,19 @@ static inline void store_pairs(int32_t *pairs, Floats first, Floats second) {
   _mm512_storeu_si512(pairs, _mm512_mask_blend_epi16(0xaaaaaaaa, round_floats(first), high));
 }
 
-/* rows [depth][row_step] -> [depth / 2][size] pairs along the depth; scales: [size]. A last row may be alone. */
-static void integer_columns(const float *rows, int64_t row_step, int64_t depth, int64_t size, float bound,
-                            int32_t *pairs, float *scales) {
+/* rows [depth][row_step] -> [depth / 2][size] pairs along the depth, no more than 256; scales: [size]. A last row may be
+   alone. */
+static void integer_columns(const float *rows, int64_t row_step, int64_t depth, int64_t size, int32_t *pairs,
+                            float *scales) {
   for (int64_t i = 0; i < size; i += LANES) {
     Ints largest = {};
-    Floats inverse;
-    for (int64_t t = 0; t < depth; t++) largest = larger_magnitude(largest, load(rows + t * row_step + i));
-    store(scales + i, integer_scales(largest, bound, &inverse));
+    Floats squares = {}, inverse;
+    for (int64_t t = 0; t < depth; t++) {
+      const Floats value = load(rows + t * row_step + i);
+      largest = larger_magnitude(largest, value);
+      squares += value * value;
+    }
+    store(scales + i, integer_scales(largest, integer_bounds(largest, squares), &inverse));
     for (int64_t t = 0; t < depth; t += 2) {
       const Floats first = load(rows + t * row_step + i);
       const Floats second = t + 1 < depth ? load(rows + (t + 1) * row_step + i) : (Floats){};

@@ -72,11 +72,15 @@ typedef struct {
 
 /* ---- linear-panels.c: products with weights that are unpacked, a panel at a time, to floating point ---------------- */
 
-/* bfloat16 weights: [out / 16][in / 2][16 outputs][2 inputs], `out` and `in` padded to 32 with zeros.
+/* bfloat16 weights and 16-bit integers: [out / 16][in / 2][16 outputs][2 inputs], `out` and `in` padded to 32 with zeros.
+   An integer counts its output's scale, and any 256 neighbouring inputs of an output, from a multiple of 32 on, are a
+   vector no longer than INTEGER_LENGTH.
    4-bit weights: [out / 16][in / 8][16 outputs][4 bytes], the low half of byte b is input 8j + b, the high half input
    8j + 4 + b; value = scale * nibble + minimum, one float16 scale and minimum per block of 32 inputs:
    [out / 16][in / 32][16]; `out` padded to 32, `in` a multiple of 32. */
-typedef enum { WEIGHTS_BFLOAT16, WEIGHTS_INT4, WEIGHTS_INT8 } WeightFormat;
+typedef enum { WEIGHTS_BFLOAT16, WEIGHTS_INT4, WEIGHTS_INT16, WEIGHTS_INT8 } WeightFormat;
+/* The product of two such vectors is below 2^31, and so are its beginnings; rounding may add a vector of length 8. */
+#define INTEGER_LENGTH 46000.0f
 /* forward: y = addend + x * W^T; backward: y = addend + x * W. */
 typedef struct {
   int64_t rows, in, out;
@@ -84,6 +88,7 @@ typedef struct {
   const float *x; /* forward [rows, in], backward [rows, out] */
   const void *packed;
   const uint16_t *scales, *minimums; /* 4 bits only */
+  const float *row_scales;           /* 16-bit integers only: [out], padded */
   const float *addend;               /* like y, or null; may be y itself */
   float *y;                          /* forward [rows, out], backward [rows, in] */
 } PanelProduct;

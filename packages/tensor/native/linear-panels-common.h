@@ -19,6 +19,17 @@ typedef struct {
   const float *sums; /* few rows of 4 bits: sums of blocks of x [rows, depth / 32] */
 } PanelWork;
 
+/* Whether the weights lie as a panel of 16-bit integers does: then they are multiplied where they are, by any number of
+   rows, and the sums of a row are the same to the bit whatever rows are beside it. */
+static inline int panel_lies_ready(const PanelWork *work) {
+#if defined(PATH_AVX512) && !defined(PATH_AMX)
+  return work->product->format == WEIGHTS_INT16 && !work->backward;
+#else
+  (void)work;
+  return 0;
+#endif
+}
+
 /* y[r, c] of `rows` by `columns` becomes from[r, c] (null: 0) plus sums[r][c], of which `width` are in a row. */
 static void panel_add(const float *sums, int64_t width, int64_t rows, int64_t columns, const float *from, float *y,
                       int64_t stride) {

@@ -1,6 +1,6 @@
-/* The panel products of many rows in 16-bit integers: x rounded to 12 bits and weights to 11 beside their signs, with one
-   scale for each row and each column of a slice of the depth. A rounded row or column is at most 0.0012 of its length
-   off, as with bfloat16, and the sums of a slice are exact. Weights of 4 bits are rounded as
+/* The panel products of many rows in 16-bit integers, with one scale for each row and each column of a slice of the depth.
+   Rows and columns are rounded as finely as lets a slice be a vector no longer than INTEGER_LENGTH: 0.0001 of its length
+   off as a rule. The sums of a slice are exact. Weights of 4 bits are rounded to 2875 steps of the largest, as
    step * nibble and as minimum; backward the columns of a block share a scale. Where blocks are alike and hold 0, that is
    less than 1 / 100 of a step off. */
 #ifndef FLACUNA_LINEAR_PANELS_INTEGERS_H
@@ -15,9 +15,8 @@
 #define PANEL_VECTORS (PANEL_WIDTH / LANES)
 #define PANEL_DEPTH 256
 #define PANEL_SHORT_DEPTH PANEL_DEPTH
-/* Products of these bounds, PANEL_DEPTH of them, are less than 2^31. */
-#define PANEL_X_BOUND 4095.0f
-#define PANEL_WEIGHT_BOUND 2047.0f
+/* PANEL_DEPTH such integers are no longer than INTEGER_LENGTH. */
+#define PANEL_WEIGHT_BOUND (INTEGER_LENGTH / 16)
 
 /* x is prepared slice after slice, a slice as tiles of [16] scales, of which each row has one, then
    [slice / 2][PANEL_TILE_ROWS] pairs: what the panels of a slice read again and again lies side by side. */
@@ -34,9 +33,15 @@ static inline int32_t *panel_prepared(const PanelWork *work, int64_t start, int6
 static float panel_round_row(const float *x, int64_t count, int64_t depth, int32_t *pairs) {
   int32_t row[PANEL_DEPTH / 2] = {0};
   Ints largest = {};
-  Floats inverse;
-  for (int64_t i = 0; i < count; i += LANES) largest = larger_magnitude(largest, load_first(x + i, count - i));
-  const float scale = integer_scale(largest, PANEL_X_BOUND, &inverse);
+  Floats squares = {}, inverse;
+  for (int64_t i = 0; i < count; i += LANES) {
+    const Floats value = load_first(x + i, count - i);
+    largest = larger_magnitude(largest, value);
+    squares += value * value;
+  }
+  largest = splat_int(max_lane_int(largest));
+  const Floats bound = integer_bounds(largest, splat(sum_lanes(squares)));
+  const float scale = integer_scales(largest, bound, &inverse)[0];
   for (int64_t i = 0; i < count; i += LANES) store_integers(row + i / 2, load_first(x + i, count - i) * inverse);
   for (int64_t k = 0; k < depth / 2; k++) pairs[k * PANEL_TILE_ROWS] = row[k];
   return scale;
@@ -57,12 +62,12 @@ static void panel_prepare(void *argument, size_t index) {
   }
 }
 
-/* to[rows][64] = from (null: 0) + x[pairs][rows] * panels[2][pairs][32], scaled; x: a slice of a tile */
-PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, const int32_t *const panels[2],
+/* to[rows][64] = from (null: 0) + x[pairs][rows] * groups[4][pairs][16], scaled; x: a slice of a tile */
+PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, const int32_t *const groups[PANEL_VECTORS],
                              const float *column_scale, const float *from, int64_t from_stride, float *to,
                              int64_t to_stride) {
   Ints sums[PANEL_TILE_ROWS][PANEL_VECTORS];
-  const int32_t *values = x + 16, *first = panels[0], *second = panels[1];
+  const int32_t *values = x + 16;
 #pragma GCC unroll 6
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
@@ -70,9 +75,9 @@ PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, co
       sums[r][v] = (Ints){};
       __builtin_prefetch(to + r * to_stride + v * LANES, 1);
     }
-  for (int64_t k = 0; k < pairs; k++, values += PANEL_TILE_ROWS, first += PANEL_COLUMNS, second += PANEL_COLUMNS) {
-    const Ints weights[PANEL_VECTORS] = {load_ints(first), load_ints(first + LANES), load_ints(second),
-                                         load_ints(second + LANES)};
+  for (int64_t at = 0; at < pairs * PANEL_GROUP; at += PANEL_GROUP, values += PANEL_TILE_ROWS) {
+    const Ints weights[PANEL_VECTORS] = {load_ints(groups[0] + at), load_ints(groups[1] + at),
+                                         load_ints(groups[2] + at), load_ints(groups[3] + at)};
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
       const Ints pair = (Ints)_mm512_set1_epi32(values[r]);
@@ -93,10 +98,10 @@ PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, co
 }
 
 #define PANEL_TILE(n) \
-  case n: panel_tile(n, x, pairs, panels, column_scale, from, from_stride, to, to_stride); break;
+  case n: panel_tile(n, x, pairs, groups, column_scale, from, from_stride, to, to_stride); break;
 /* The same for any number of rows, each count compiled on its own. */
-static void panel_tile_of(int64_t rows, const int32_t *x, int64_t pairs, const int32_t *const panels[2],
-                          const float *column_scale, const float *from, int64_t from_stride, float *to,
+static void panel_tile_of(int64_t rows, const int32_t *x, int64_t pairs,
+                          const int32_t *const groups[PANEL_VECTORS], const float *column_scale, const float *from, int64_t from_stride, float *to,
                           int64_t to_stride) {
   switch (rows) {
     PANEL_TILE(1) PANEL_TILE(2) PANEL_TILE(3) PANEL_TILE(4) PANEL_TILE(5) PANEL_TILE(6)
@@ -137,29 +142,29 @@ PANEL_INLINE __m512i panel_in_both_halves(Floats x) {
   return (__m512i)((value & 0xffff) | value << 16);
 }
 
-/* panel[depth / 2][32] pairs of inputs, columns are outputs. */
+/* panel[2][depth / 2][16] pairs of inputs, columns are outputs. */
 static void panel_round_int4_forward(const PanelProduct *p, int64_t start, int64_t depth, int64_t column,
                                      int32_t *panel, float *column_scale) {
   const __m512i first = PANEL_PLACES(0, 1, 4), second = PANEL_PLACES(2, 3, 4);
   for (int c = 0; c < PANEL_COLUMNS; c += PANEL_GROUP) {
     const uint32_t *from = panel_int4_at(p, column + c, start);
-    int32_t *to = panel + c;
+    int32_t *to = panel + c / 2 * depth;
     Ints largest = {};
     Floats inverse;
     for (int64_t d = 0; d < depth; d += PANEL_BLOCK)
       largest = panel_largest(largest, panel_blocks(p, column + c, start + d));
-    store(column_scale + c, integer_scales(largest, PANEL_WEIGHT_BOUND, &inverse));
+    store(column_scale + c, integer_scales(largest, splat(PANEL_WEIGHT_BOUND), &inverse));
     for (int64_t d = 0; d < depth; d += PANEL_BLOCK) {
       const PanelBlocks blocks = panel_blocks(p, column + c, start + d);
       const __m512i step = panel_in_both_halves(blocks.scale * inverse * PANEL_STEP_PARTS);
       const __m512i base = panel_in_both_halves(blocks.minimum * inverse);
 #pragma GCC unroll 4
-      for (int j = 0; j < PANEL_BLOCK / 8; j++, from += PANEL_GROUP, to += 4 * PANEL_COLUMNS) {
+      for (int j = 0; j < PANEL_BLOCK / 8; j++, from += PANEL_GROUP, to += 4 * PANEL_GROUP) {
         const __m512i low = panel_low_doubled(panel_words(from)), high = panel_high_doubled(panel_words(from));
         panel_store_pairs(to, low, first, step, base);
-        panel_store_pairs(to + PANEL_COLUMNS, low, second, step, base);
-        panel_store_pairs(to + 2 * PANEL_COLUMNS, high, first, step, base);
-        panel_store_pairs(to + 3 * PANEL_COLUMNS, high, second, step, base);
+        panel_store_pairs(to + PANEL_GROUP, low, second, step, base);
+        panel_store_pairs(to + 2 * PANEL_GROUP, high, first, step, base);
+        panel_store_pairs(to + 3 * PANEL_GROUP, high, second, step, base);
       }
     }
   }
@@ -183,12 +188,12 @@ PANEL_INLINE void panel_round_int4_square(const uint32_t *from, const int16_t *s
     int32_t step, base;
     memcpy(&step, steps + 2 * pair, sizeof step);
     memcpy(&base, bases + 2 * pair, sizeof base);
-    panel_store_pairs(to + pair * PANEL_COLUMNS, quads[pair / 2], places[pair % 2], _mm512_set1_epi32(step),
+    panel_store_pairs(to + pair * PANEL_GROUP, quads[pair / 2], places[pair % 2], _mm512_set1_epi32(step),
                       _mm512_set1_epi32(base));
   }
 }
 
-/* panel[depth / 2][32] pairs of outputs, columns are inputs of one block, which share a scale. */
+/* panel[2][depth / 2][16] pairs of outputs, columns are inputs of one block, which share a scale. */
 static void panel_round_int4_backward(const PanelProduct *p, int64_t start, int64_t depth, int64_t column,
                                       int32_t *panel, float *column_scale) {
   int16_t steps[PANEL_DEPTH], bases[PANEL_DEPTH];
@@ -206,7 +211,8 @@ static void panel_round_int4_backward(const PanelProduct *p, int64_t start, int6
     store_integers((int32_t *)(steps + d), blocks.scale * inverse * PANEL_STEP_PARTS);
     store_integers((int32_t *)(bases + d), blocks.minimum * inverse);
     for (int c = 0; c < PANEL_COLUMNS; c += LANES)
-      panel_round_int4_square(from + c / 8 * PANEL_GROUP, steps + d, bases + d, panel + d / 2 * PANEL_COLUMNS + c);
+      panel_round_int4_square(from + c / 8 * PANEL_GROUP, steps + d, bases + d,
+                              panel + c / 2 * depth + d / 2 * PANEL_GROUP);
   }
 }
 
@@ -219,7 +225,31 @@ static void panel_round(const PanelWork *work, int64_t start, int64_t depth, int
   }
   float *wide = scratch(1, PANEL_DEPTH * PANEL_COLUMNS * sizeof(float));
   work->unpack(work->product, start, depth, column, wide);
-  integer_columns(wide, PANEL_COLUMNS, depth, PANEL_COLUMNS, PANEL_WEIGHT_BOUND, panel, column_scale);
+  for (int c = 0; c < PANEL_COLUMNS; c += PANEL_GROUP)
+    integer_columns(wide + c, PANEL_COLUMNS, depth, PANEL_GROUP, panel + c / 2 * depth, column_scale + c);
+}
+
+/* A slice of two panels, in groups of 16 columns with a scale for each column: as the weights lie, or rounded. Where there
+   is no second panel, nobody reads what its columns give. */
+static void panel_take(const PanelWork *work, int64_t start, int64_t depth, int64_t column,
+                       const int32_t *groups[PANEL_VECTORS], float *column_scale) {
+  const PanelProduct *p = work->product;
+  int32_t *memory = scratch(2, PANEL_DEPTH / 2 * PANEL_WIDTH * sizeof(int32_t));
+  for (int v = 0; v < PANEL_VECTORS; v += 2, memory += depth / 2 * PANEL_COLUMNS) {
+    const int64_t first = column + v * PANEL_GROUP;
+    float *scale = column_scale + v * PANEL_GROUP;
+    if (first >= work->columns) {
+      groups[v] = groups[v + 1] = groups[0];
+    } else if (panel_lies_ready(work)) {
+      groups[v] = (const int32_t *)panel_pairs_at(p, first, start);
+      groups[v + 1] = (const int32_t *)panel_pairs_at(p, first + PANEL_GROUP, start);
+      memcpy(scale, p->row_scales + first, PANEL_COLUMNS * sizeof(float));
+    } else {
+      panel_round(work, start, depth, first, memory, scale);
+      groups[v] = memory;
+      groups[v + 1] = memory + depth / 2 * PANEL_GROUP;
+    }
+  }
 }
 
 /* Sums of two panels from slice to slice, [rows of the task][64]. Rows of y are pages apart. */
@@ -234,15 +264,9 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth, int
   const PanelProduct *p = work->product;
   const int64_t padded = round_up(depth, PANEL_BLOCK), columns = panel_min(work->columns - column, PANEL_WIDTH);
   const int is_first = start == 0, is_last = start + depth == work->depth, is_whole = columns == PANEL_WIDTH;
-  int32_t *panel = scratch(2, PANEL_DEPTH / 2 * PANEL_WIDTH * sizeof(int32_t));
-  const int32_t *panels[2] = {panel, panel};
+  const int32_t *groups[PANEL_VECTORS];
   float column_scale[PANEL_WIDTH] = {0}, *sums = panel_sums(work, column);
-  panel_round(work, start, padded, column, panel, column_scale);
-  if (columns > PANEL_COLUMNS) {
-    panels[1] += padded / 2 * PANEL_COLUMNS;
-    panel_round(work, start, padded, column + PANEL_COLUMNS, panel + padded / 2 * PANEL_COLUMNS,
-                column_scale + PANEL_COLUMNS);
-  }
+  panel_take(work, start, padded, column, groups, column_scale);
   for (; row < row_stop; row += PANEL_TILE_ROWS, sums += PANEL_TILE_ROWS * PANEL_WIDTH) {
     const int64_t rows = panel_min(row_stop - row, PANEL_TILE_ROWS), at = row * work->columns + column;
     const int32_t *x = panel_prepared(work, start, (row - work->row_start) / PANEL_TILE_ROWS);
@@ -251,7 +275,7 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth, int
     int64_t from_stride = PANEL_WIDTH, to_stride = PANEL_WIDTH;
     if (is_first) from = is_whole ? addend : NULL, from_stride = work->columns;
     if (is_last && is_whole) to = p->y + at, to_stride = work->columns;
-    panel_tile_of(rows, x, padded / 2, panels, column_scale, from, from_stride, to, to_stride);
+    panel_tile_of(rows, x, padded / 2, groups, column_scale, from, from_stride, to, to_stride);
     if (is_last && !is_whole) panel_add(sums, PANEL_WIDTH, rows, columns, addend, p->y + at, work->columns);
   }
 }

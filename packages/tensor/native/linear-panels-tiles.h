@@ -70,8 +70,8 @@ static void panel_slice(const PanelWork *work, int64_t start, int64_t depth,
   const uint16_t *first, *second;
   if (p->format == WEIGHTS_BFLOAT16 &&
       !work->backward) { /* packed as the tiles want them */
-    first = (const uint16_t *)panel_bfloat16_at(p, column, start);
-    second = (const uint16_t *)panel_bfloat16_at(p, column + 16, start);
+    first = (const uint16_t *)panel_pairs_at(p, column, start);
+    second = (const uint16_t *)panel_pairs_at(p, column + 16, start);
   } else {
     uint16_t *panel =
         scratch(1, PANEL_DEPTH * PANEL_COLUMNS * sizeof(uint16_t));

@@ -16,10 +16,14 @@ PANEL_INLINE Ints panel_words(const uint32_t *from) {
   memcpy(&words, from, sizeof words);
   return words;
 }
-/* The low and the high bfloat16 of each word. */
-PANEL_INLINE Floats panel_low_half(Ints words) { return (Floats)(words << 16); }
-PANEL_INLINE Floats panel_high_half(Ints words) {
-  return (Floats)(words & (int32_t)0xffff0000);
+/* The low and the high half of each word: bfloat16, or an integer. */
+PANEL_INLINE Floats panel_low_half(Ints words, const int is_integer) {
+  return is_integer ? __builtin_convertvector(words << 16 >> 16, Floats)
+                    : (Floats)(words << 16);
+}
+PANEL_INLINE Floats panel_high_half(Ints words, const int is_integer) {
+  return is_integer ? __builtin_convertvector(words >> 16, Floats)
+                    : (Floats)(words & (int32_t)0xffff0000);
 }
 /* The low four bits of each lane as a float. */
 PANEL_INLINE Floats panel_nibbles(Ints words) {
@@ -35,8 +39,8 @@ PANEL_INLINE Floats panel_nibbles(Ints words) {
 
 /* Places in packed weights, in words of 32 bits: of output `o` (a multiple of
  * 16) and input `i`. */
-static inline const uint32_t *panel_bfloat16_at(const PanelProduct *p,
-                                                int64_t o, int64_t i) {
+static inline const uint32_t *panel_pairs_at(const PanelProduct *p, int64_t o,
+                                             int64_t i) {
   return (const uint32_t *)p->packed + o * (round_up(p->in, PANEL_BLOCK) / 2) +
          i / 2 * PANEL_GROUP;
 }
@@ -55,19 +59,31 @@ static inline int64_t panel_block_at(const PanelProduct *p, int64_t o,
 typedef void (*PanelUnpack)(const PanelProduct *p, int64_t start, int64_t depth,
                             int64_t column, float *panel);
 
+PANEL_INLINE void panel_pairs_forward(const PanelProduct *p, int64_t start,
+                                      int64_t depth, int64_t column,
+                                      float *panel, const int is_integer) {
+  for (int c = 0; c < PANEL_COLUMNS; c += LANES) {
+    const uint32_t *from =
+        panel_pairs_at(p, column + c / PANEL_GROUP * PANEL_GROUP, start) +
+        c % PANEL_GROUP;
+    const Floats scale =
+        is_integer ? load(p->row_scales + column + c) : splat(1);
+    for (int64_t d = 0; d < depth; d += 2, from += PANEL_GROUP) {
+      Ints words = panel_words(from);
+      float *to = panel + d * PANEL_COLUMNS + c;
+      store(to, panel_low_half(words, is_integer) * scale);
+      store(to + PANEL_COLUMNS, panel_high_half(words, is_integer) * scale);
+    }
+  }
+}
 static void panel_bfloat16_forward(const PanelProduct *p, int64_t start,
                                    int64_t depth, int64_t column,
                                    float *panel) {
-  for (int c = 0; c < PANEL_COLUMNS; c += LANES) {
-    const uint32_t *from =
-        panel_bfloat16_at(p, column + c / PANEL_GROUP * PANEL_GROUP, start) +
-        c % PANEL_GROUP;
-    for (int64_t d = 0; d < depth; d += 2, from += PANEL_GROUP) {
-      Ints words = panel_words(from);
-      store(panel + d * PANEL_COLUMNS + c, panel_low_half(words));
-      store(panel + (d + 1) * PANEL_COLUMNS + c, panel_high_half(words));
-    }
-  }
+  panel_pairs_forward(p, start, depth, column, panel, 0);
+}
+static void panel_int16_forward(const PanelProduct *p, int64_t start,
+                                int64_t depth, int64_t column, float *panel) {
+  panel_pairs_forward(p, start, depth, column, panel, 1);
 }
 
 static void panel_int4_forward(const PanelProduct *p, int64_t start,
@@ -142,21 +158,36 @@ static void panel_turn(const uint32_t *from, uint32_t *to) {
 #endif
 }
 
+/* A pair's half as it was turned; `scale` is of its output, integers alone have one. */
+PANEL_INLINE float panel_half(uint16_t half, float scale, const int is_integer) {
+  return is_integer ? (float)(int16_t)half * scale : from_bfloat16(half);
+}
+PANEL_INLINE void panel_pairs_backward(const PanelProduct *p, int64_t start,
+                                       int64_t depth, int64_t column,
+                                       float *panel, const int is_integer) {
+  union {
+    uint32_t words[PANEL_GROUP * PANEL_BLOCK / 2];
+    uint16_t halves[PANEL_GROUP][PANEL_BLOCK];
+  } __attribute__((aligned(64))) turned;
+  for (int64_t d = 0; d < depth; d += PANEL_GROUP) {
+    if (d + PANEL_AHEAD < depth)
+      panel_prefetch(panel_pairs_at(p, start + d + PANEL_AHEAD, column), 16);
+    panel_turn(panel_pairs_at(p, start + d, column), turned.words);
+    for (int o = 0; o < PANEL_GROUP; o++, panel += PANEL_COLUMNS) {
+      const float scale = is_integer ? p->row_scales[start + d + o] : 1;
+      for (int i = 0; i < PANEL_COLUMNS; i++)
+        panel[i] = panel_half(turned.halves[o][i], scale, is_integer);
+    }
+  }
+}
 static void panel_bfloat16_backward(const PanelProduct *p, int64_t start,
                                     int64_t depth, int64_t column,
                                     float *panel) {
-  union {
-    uint32_t words[PANEL_GROUP * PANEL_BLOCK / 2];
-    uint16_t halves[PANEL_GROUP * PANEL_BLOCK];
-  } __attribute__((aligned(64))) turned;
-  for (int64_t d = 0; d < depth;
-       d += PANEL_GROUP, panel += PANEL_GROUP * PANEL_COLUMNS) {
-    if (d + PANEL_AHEAD < depth)
-      panel_prefetch(panel_bfloat16_at(p, start + d + PANEL_AHEAD, column), 16);
-    panel_turn(panel_bfloat16_at(p, start + d, column), turned.words);
-    for (int i = 0; i < PANEL_GROUP * PANEL_BLOCK; i++)
-      panel[i] = from_bfloat16(turned.halves[i]);
-  }
+  panel_pairs_backward(p, start, depth, column, panel, 0);
+}
+static void panel_int16_backward(const PanelProduct *p, int64_t start,
+                                 int64_t depth, int64_t column, float *panel) {
+  panel_pairs_backward(p, start, depth, column, panel, 1);
 }
 
 /* The nibbles of one output's two neighbouring words, 16 inputs in order, as
@@ -204,8 +235,9 @@ static void panel_int4_backward(const PanelProduct *p, int64_t start,
   }
 }
 
-static const PanelUnpack panel_unpack[2][2] = {
+static const PanelUnpack panel_unpack[3][2] = {
     [WEIGHTS_BFLOAT16] = {panel_bfloat16_forward, panel_bfloat16_backward},
+    [WEIGHTS_INT16] = {panel_int16_forward, panel_int16_backward},
     [WEIGHTS_INT4] = {panel_int4_forward, panel_int4_backward},
 };
 

@@ -1,5 +1,5 @@
-/* Products of float32 rows with frozen weights held once, as bfloat16 or in
-   blocks of 4 bits. A panel of 32 columns is unpacked a slice of its depth at a
+/* Products of float32 rows with frozen weights held once, as bfloat16, 16-bit
+   integers or in blocks of 4 bits. A panel of 32 columns is unpacked a slice of its depth at a
    time and used for all rows; formats and directions differ only in how a panel
    is unpacked, paths in what its sums are computed in. Forward: depth is `in`,
    columns are outputs; backward: depth is `out`, columns are inputs. A few rows
@@ -87,14 +87,15 @@ static void panel_many_rows(PanelWork *work, const Parallel *parallel) {
 
 /* One vector of outputs in each of two groups: sums[r][group] for `rows` rows.
  */
-PANEL_INLINE void panel_few_bfloat16(int rows, const PanelWork *work,
-                                     int64_t row, int64_t column, int lane,
-                                     Floats sums[PANEL_FEW_ROWS][2]) {
+PANEL_INLINE void panel_few_pairs(int rows, const PanelWork *work, int64_t row,
+                                  int64_t column, int lane,
+                                  Floats sums[PANEL_FEW_ROWS][2],
+                                  const int is_integer) {
   const PanelProduct *p = work->product;
   int64_t depth = round_up(p->in, PANEL_BLOCK);
   const float *x = work->x + row * depth;
-  const uint32_t *first = panel_bfloat16_at(p, column, 0) + lane;
-  const uint32_t *second = panel_bfloat16_at(p, column + PANEL_GROUP, 0) + lane;
+  const uint32_t *first = panel_pairs_at(p, column, 0) + lane;
+  const uint32_t *second = panel_pairs_at(p, column + PANEL_GROUP, 0) + lane;
   Floats odd[PANEL_FEW_ROWS][2];
   for (int r = 0; r < rows; r++)
     sums[r][0] = sums[r][1] = odd[r][0] = odd[r][1] = (Floats){};
@@ -104,15 +105,19 @@ PANEL_INLINE void panel_few_bfloat16(int rows, const PanelWork *work,
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
       Floats x0 = splat(x[r * depth + d]), x1 = splat(x[r * depth + d + 1]);
-      sums[r][0] += x0 * panel_low_half(a);
-      sums[r][1] += x0 * panel_low_half(b);
-      odd[r][0] += x1 * panel_high_half(a);
-      odd[r][1] += x1 * panel_high_half(b);
+      sums[r][0] += x0 * panel_low_half(a, is_integer);
+      sums[r][1] += x0 * panel_low_half(b, is_integer);
+      odd[r][0] += x1 * panel_high_half(a, is_integer);
+      odd[r][1] += x1 * panel_high_half(b, is_integer);
     }
   }
-  for (int r = 0; r < rows; r++)
-    for (int g = 0; g < 2; g++)
-      sums[r][g] += odd[r][g];
+  for (int g = 0; g < 2; g++) {
+    const Floats scale =
+        is_integer ? load(p->row_scales + column + g * PANEL_GROUP + lane)
+                   : splat(1);
+    for (int r = 0; r < rows; r++)
+      sums[r][g] = (sums[r][g] + odd[r][g]) * scale;
+  }
 }
 
 /* The sums of x times the nibbles of a block are taken first, then scaled; the
@@ -168,7 +173,9 @@ PANEL_INLINE void panel_few_columns(int rows, const PanelWork *work,
   float whole[PANEL_FEW_ROWS * PANEL_COLUMNS];
   for (int lane = 0; lane < PANEL_GROUP; lane += LANES) {
     if (p->format == WEIGHTS_BFLOAT16)
-      panel_few_bfloat16(rows, work, row, column, lane, sums);
+      panel_few_pairs(rows, work, row, column, lane, sums, 0);
+    else if (p->format == WEIGHTS_INT16)
+      panel_few_pairs(rows, work, row, column, lane, sums, 1);
     else
       panel_few_int4(rows, work, row, column, lane, sums);
     for (int r = 0; r < rows; r++)
@@ -227,19 +234,31 @@ static void panel_few_rows(PanelWork *work, const Parallel *parallel) {
 }
 
 static void panel_forward(const PanelProduct *p, const Parallel *parallel) {
+#ifdef PATH_AMX /* whose tiles would round integers to bfloat16 */
+  if (p->format == WEIGHTS_INT16) {
+    kernels_avx512.panel_forward(p, parallel);
+    return;
+  }
+#endif
   PanelWork work = {.product = p,
                     .unpack = panel_unpack[p->format][0],
                     .depth = p->in,
                     .columns = p->out};
   if (p->rows == 0)
     return;
-  if (p->rows <= PANEL_DIRECT_ROWS)
+  if (p->rows <= PANEL_DIRECT_ROWS && !panel_lies_ready(&work))
     panel_few_rows(&work, parallel);
   else
     panel_many_rows(&work, parallel);
 }
 
 static void panel_backward(const PanelProduct *p, const Parallel *parallel) {
+#ifdef PATH_AMX
+  if (p->format == WEIGHTS_INT16) {
+    kernels_avx512.panel_backward(p, parallel);
+    return;
+  }
+#endif
   PanelWork work = {.product = p,
                     .unpack = panel_unpack[p->format][1],
                     .backward = 1,

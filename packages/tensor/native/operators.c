@@ -242,19 +242,19 @@ static void compute_int8_linear_transposed(Call *call) {
 static void compute_panels(Call *call, WeightFormat format, int is_transposed) {
   int64_t in = call->attributes[0], out = call->attributes[1];
   int64_t depth = is_transposed ? out : in, width = is_transposed ? in : out;
-  int is_int4 = format == WEIGHTS_INT4;
+  int is_int4 = format == WEIGHTS_INT4, parts = is_int4 ? 3 : format == WEIGHTS_INT16 ? 2 : 1;
   Tensor x = input(call, 0), packed = input(call, 1), scales = {0}, minimums = {0};
-  if (is_int4) {
-    scales = input(call, 2);
-    minimums = input(call, 3);
-  }
-  Tensor addend = input(call, is_int4 ? 4 : 2);
+  if (parts > 1) scales = input(call, 2);
+  if (parts > 2) minimums = input(call, 3);
+  Tensor addend = input(call, 1 + parts);
   int64_t weights = round_up(out, PANEL_STEP) * round_up(in, PANEL_STEP);
   if (is_int4) {
     if (in % PANEL_STEP != 0) fail(call, "4-bit linear: the inputs are not a multiple of 32");
     expect_elements(call, &scales, weights / PANEL_STEP, "4-bit linear: scales are not one per block");
     expect_elements(call, &minimums, weights / PANEL_STEP, "4-bit linear: minimums are not one per block");
   }
+  if (format == WEIGHTS_INT16)
+    expect_elements(call, &scales, round_up(out, PANEL_STEP), "16-bit linear: scales are not one per output");
   expect_elements(call, &packed, is_int4 ? weights / 2 : weights, "linear: packed weights of another size");
   if (width_of(&x) != depth) fail(call, "linear: rows of another width than the weights");
   check_addend(call, &addend, rows_of(&x) * width);
@@ -266,8 +266,9 @@ static void compute_panels(Call *call, WeightFormat format, int is_transposed) {
       .format = format,
       .x = x.data,
       .packed = packed.data,
-      .scales = scales.data,
+      .scales = is_int4 ? scales.data : NULL,
       .minimums = minimums.data,
+      .row_scales = is_int4 ? NULL : scales.data,
       .addend = addend.data,
       .y = output_of_width(call, 0, &x, width),
   };
@@ -278,6 +279,9 @@ static void compute_panels(Call *call, WeightFormat format, int is_transposed) {
 /* (x, packed, addend?) -> y, forward [..., out], transposed [..., in] */
 static void compute_bfloat16_linear(Call *call) { compute_panels(call, WEIGHTS_BFLOAT16, 0); }
 static void compute_bfloat16_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_BFLOAT16, 1); }
+/* (x, packed, scales, addend?) -> y */
+static void compute_int16_linear(Call *call) { compute_panels(call, WEIGHTS_INT16, 0); }
+static void compute_int16_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_INT16, 1); }
 /* (x, packed, scales, minimums, addend?) -> y */
 static void compute_int4_linear(Call *call) { compute_panels(call, WEIGHTS_INT4, 0); }
 static void compute_int4_linear_transposed(Call *call) { compute_panels(call, WEIGHTS_INT4, 1); }
@@ -944,6 +948,7 @@ typedef struct {
 #define F32 TYPE_FLOAT32
 #define U8 TYPE_UINT8
 #define I8 TYPE_INT8
+#define I16 TYPE_INT16
 #define I32 TYPE_INT32
 #define I64 TYPE_INT64
 #define BOOL TYPE_BOOL
@@ -963,6 +968,9 @@ static const Operator operators[] = {
      {F32}, SIZES, {0}},
     {"Bfloat16Linear", compute_bfloat16_linear, {F32, BF16, F32}, 1, {F32}, SIZES, {0}},
     {"Bfloat16LinearTransposed", compute_bfloat16_linear_transposed, {F32, BF16, F32}, 1,
+     {F32}, SIZES, {0}},
+    {"Int16Linear", compute_int16_linear, {F32, I16, F32, F32}, 1, {F32}, SIZES, {0}},
+    {"Int16LinearTransposed", compute_int16_linear_transposed, {F32, I16, F32, F32}, 1,
      {F32}, SIZES, {0}},
     {"Int4Linear", compute_int4_linear, {F32, U8, F16, F16, F32}, 1, {F32}, SIZES, {0}},
     {"Int4LinearTransposed", compute_int4_linear_transposed, {F32, U8, F16, F16, F32}, 1,
@@ -1089,7 +1097,8 @@ static pthread_mutex_t newest_mutex = PTHREAD_MUTEX_INITIALIZER;
 static Kernel *newest; /* that has weights to read ahead */
 
 static size_t bytes_of(const Tensor *tensor, int type) {
-  int width = type == TYPE_FLOAT32 ? 4 : type == TYPE_FLOAT16 || type == TYPE_BFLOAT16 ? 2 : 1;
+  int is_of_two = type == TYPE_FLOAT16 || type == TYPE_BFLOAT16 || type == TYPE_INT16;
+  int width = type == TYPE_FLOAT32 ? 4 : is_of_two ? 2 : 1;
   return tensor->data == NULL ? 0 : elements_of(tensor) * width;
 }
 

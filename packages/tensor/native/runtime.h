@@ -12,7 +12,10 @@ typedef struct Context Context;
 typedef struct KernelInfo KernelInfo;
 typedef const void *const *Api;
 
-enum { TYPE_FLOAT32 = 1, TYPE_UINT8 = 2, TYPE_INT8 = 3, TYPE_INT32 = 6, TYPE_INT64 = 7, TYPE_BOOL = 9, TYPE_FLOAT16 = 10, TYPE_BFLOAT16 = 16 };
+enum {
+  TYPE_FLOAT32 = 1, TYPE_UINT8 = 2, TYPE_INT8 = 3, TYPE_INT16 = 5, TYPE_INT32 = 6, TYPE_INT64 = 7, TYPE_BOOL = 9,
+  TYPE_FLOAT16 = 10, TYPE_BFLOAT16 = 16
+};
 enum { CODE_FAIL = 1, CODE_INVALID_ARGUMENT = 2 };
 enum { CHARACTERISTIC_REQUIRED = 0, CHARACTERISTIC_OPTIONAL = 1 };
 

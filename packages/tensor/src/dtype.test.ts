@@ -20,7 +20,7 @@ describe("DTYPES", () => {
 describe("isFloating() and isInteger()", () => {
   it("sort the dtypes, bool being neither", () => {
     expect(names.filter(isFloating)).toEqual(["float32", "float64", "float16", "bfloat16"]);
-    expect(names.filter(isInteger)).toEqual(["int8", "uint8", "int32", "int64"]);
+    expect(names.filter(isInteger)).toEqual(["int8", "uint8", "int16", "int32", "int64"]);
   });
 });
 

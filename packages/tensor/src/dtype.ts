@@ -8,6 +8,7 @@ export interface TypedArrayByDType {
   bfloat16: Uint16Array;
   int8: Int8Array;
   uint8: Uint8Array;
+  int16: Int16Array;
   int32: Int32Array;
   int64: BigInt64Array;
   bool: Uint8Array;
@@ -26,7 +27,7 @@ export type TypedArray = TypedArrayOf<DType>;
 export type FloatDType = "float32" | "float64" | "float16" | "bfloat16";
 
 /** The dtypes that hold integers. */
-export type IntegerDType = "int8" | "uint8" | "int32" | "int64";
+export type IntegerDType = "int8" | "uint8" | "int16" | "int32" | "int64";
 
 /** Class of a typed array, able to allocate one or to view part of a buffer. */
 export interface TypedArrayConstructor<A extends TypedArray> {
@@ -58,6 +59,7 @@ export const DTYPES: { readonly [D in DType]: DTypeInfo<D> } = {
   bfloat16: { kind: "float", byteWidth: 2, arrayType: Uint16Array, onnxType: 16 },
   int8: { kind: "integer", byteWidth: 1, arrayType: Int8Array, onnxType: 3 },
   uint8: { kind: "integer", byteWidth: 1, arrayType: Uint8Array, onnxType: 2 },
+  int16: { kind: "integer", byteWidth: 2, arrayType: Int16Array, onnxType: 5 },
   int32: { kind: "integer", byteWidth: 4, arrayType: Int32Array, onnxType: 6 },
   int64: { kind: "integer", byteWidth: 8, arrayType: BigInt64Array, onnxType: 7 },
   bool: { kind: "bool", byteWidth: 1, arrayType: Uint8Array, onnxType: 9 },

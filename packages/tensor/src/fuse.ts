@@ -72,6 +72,8 @@ const ADDING: Readonly<Record<string, number>> = {
   int8LinearTransposed: 4,
   bfloat16Linear: 2,
   bfloat16LinearTransposed: 2,
+  int16Linear: 3,
+  int16LinearTransposed: 3,
   int4Linear: 4,
   int4LinearTransposed: 4,
   int8BlockLinear: 3,

@@ -18,6 +18,7 @@ export const TOLERANCES: Readonly<Record<DType, number>> = {
   bfloat16: 4e-2,
   int8: 0,
   uint8: 0,
+  int16: 0,
   int32: 0,
   int64: 0,
   bool: 0,

@@ -6,7 +6,7 @@ export interface LoadOurs {
   readonly command: "load";
   /** a checkpoint's folder, or a GGUF file */
   readonly model: string;
-  readonly precision: "float32" | "bfloat16" | "int8" | "int4";
+  readonly precision: "float32" | "int16" | "bfloat16" | "int8" | "int4";
   readonly threads: number;
   /** most sequences at once */
   readonly sequences: number;

@@ -20,9 +20,9 @@ export interface ScoreBenchOptions {
   readonly isQuick: boolean;
 }
 
-const PRECISIONS = ["float32", "bfloat16", "int8", "int4"] as const;
-/** The fastest that chooses nearly as float32 does, and the fastest. */
-const DEFAULT_PRECISIONS = "bfloat16,int8";
+const PRECISIONS = ["float32", "int16", "bfloat16", "int8", "int4"] as const;
+/** The fastest that chooses as float32 does, and the fastest. */
+const DEFAULT_PRECISIONS = "int16,int8";
 const FULL = { subjects: 8, questions: 20, trialQuestions: 8 };
 const QUICK = { subjects: 2, questions: 3, trialQuestions: 2 };
 

@@ -37,6 +37,7 @@ const DTYPE_NAMES = {
   BF16: "bfloat16",
   I64: "int64",
   I32: "int32",
+  I16: "int16",
   I8: "int8",
   U8: "uint8",
   BOOL: "bool",

@@ -1,12 +1,17 @@
-/* Tests of linear-panels.c: every path, both formats and directions, against
+/* Tests of linear-panels.c: every path, all formats and directions, against
  * plain double loops. */
 #include "check.h"
+
+#define FORMATS 3
+static const char *const names[FORMATS] = {"bfloat16", "int4", "int16"};
 
 typedef struct {
   int64_t out, in; /* padded to 32 */
   uint16_t *bfloat16, *scales, *minimums;
   uint8_t *int4;
-  double *values[2]; /* [out, in] of each format */
+  int16_t *int16;
+  float *row_scales;
+  double *values[FORMATS]; /* [out, in] of each */
 } Weights;
 
 static double float16_value(uint16_t half) {
@@ -34,7 +39,13 @@ static uint16_t random_bfloat16(void) {
   return (uint16_t)(bits >> 16);
 }
 
-/* Packed weights of both formats; what lies beyond `out` and `in` is zero, as
+/* Of two kinds: any 256 are no longer than INTEGER_LENGTH. */
+static int16_t random_int16(int64_t o, int64_t i) {
+  if (o % 3 > 0) return (int16_t)random_between(-2875, 2875);
+  return (int16_t)(i % 256 == o % 256 ? random_between(-32767, 32767) : 0);
+}
+
+/* Packed weights of all formats; what lies beyond `out` and `in` is zero, as
  * packing leaves it. */
 static Weights random_weights(int64_t out, int64_t in) {
   Weights w = {.out = round_up(out, 32), .in = round_up(in, 32)};
@@ -43,15 +54,23 @@ static Weights random_weights(int64_t out, int64_t in) {
   w.int4 = calloc(count / 2, 1);
   w.scales = calloc(count / 32, 2);
   w.minimums = calloc(count / 32, 2);
-  w.values[0] = calloc(count, sizeof(double));
-  w.values[1] = calloc(count, sizeof(double));
-  for (int64_t o = 0; o < out; o++)
+  w.int16 = calloc(count, 2);
+  w.row_scales = calloc(w.out, sizeof(float));
+  for (int format = 0; format < FORMATS; format++)
+    w.values[format] = calloc(count, sizeof(double));
+  for (int64_t o = 0; o < out; o++) {
+    w.row_scales[o] = ldexpf(1 + random_float(0.5f), -12);
     for (int64_t i = 0; i < in; i++) {
       uint16_t half = random_bfloat16();
-      w.bfloat16[((o / 16 * (w.in / 2) + i / 2) * 16 + o % 16) * 2 + i % 2] =
-          half;
-      w.values[0][o * w.in + i] = bfloat16_value(half);
+      int64_t at =
+          ((o / 16 * (w.in / 2) + i / 2) * 16 + o % 16) * 2 + i % 2;
+      w.bfloat16[at] = half;
+      w.int16[at] = random_int16(o, i);
+      w.values[WEIGHTS_BFLOAT16][o * w.in + i] = bfloat16_value(half);
+      w.values[WEIGHTS_INT16][o * w.in + i] =
+          (double)w.row_scales[o] * w.int16[at];
     }
+  }
   for (int64_t o = 0; o < out; o++)
     for (int64_t i = 0; i < w.in; i++) {
       int64_t block = (o / 16 * (w.in / 32) + i / 32) * 16 + o % 16;
@@ -62,7 +81,7 @@ static Weights random_weights(int64_t out, int64_t in) {
       int nibble = random_bits() & 15;
       w.int4[((o / 16 * (w.in / 8) + i / 8) * 16 + o % 16) * 4 + i % 4] |=
           nibble << (i % 8 < 4 ? 0 : 4);
-      w.values[1][o * w.in + i] = float16_value(w.scales[block]) * nibble +
+      w.values[WEIGHTS_INT4][o * w.in + i] = float16_value(w.scales[block]) * nibble +
                                   float16_value(w.minimums[block]);
     }
   return w;
@@ -72,8 +91,10 @@ static void free_weights(Weights w) {
   free(w.int4);
   free(w.scales);
   free(w.minimums);
-  free(w.values[0]);
-  free(w.values[1]);
+  free(w.int16);
+  free(w.row_scales);
+  for (int format = 0; format < FORMATS; format++)
+    free(w.values[format]);
 }
 
 static double *plain_product(const PanelProduct *p, const double *w,
@@ -90,6 +111,16 @@ static double *plain_product(const PanelProduct *p, const double *w,
   return y;
 }
 
+/* How far a path's products may be off. */
+static double rounding(const Kernels *kernels, WeightFormat format) {
+  const int is_amx = strcmp(kernels->path, "amx") == 0;
+  if (!is_amx && strcmp(kernels->path, "avx512") != 0)
+    return 4e-6; /* sums may be all of one sign */
+  if (format == WEIGHTS_INT16 || (format == WEIGHTS_BFLOAT16 && !is_amx))
+    return 4e-4; /* 16-bit integers */
+  return 4e-3;
+}
+
 /* addend: 0 none, 1 another array, 2 y itself */
 static void check_product(const Kernels *kernels, PanelProduct p,
                           const double *expected, int backward, int addend,
@@ -104,31 +135,46 @@ static void check_product(const Kernels *kernels, PanelProduct p,
   p.addend = addend == 2 ? y : addend == 1 ? other : NULL;
   p.y = y;
   (backward ? kernels->panel_backward : kernels->panel_forward)(&p, parallel);
-  int rounds = strcmp(kernels->path, "amx") == 0 || strcmp(kernels->path, "avx512") == 0;
-  double error = relative_error(y, sum, count), bound = rounds ? 4e-3 : 2e-6;
+  double error = relative_error(y, sum, count),
+         bound = rounding(kernels, p.format);
   CHECK(error <= bound,
         "%s %s %s: rows %ld in %ld out %ld addend %d: relative error %g",
-        kernels->path, p.format == WEIGHTS_INT4 ? "int4" : "bfloat16",
-        backward ? "backward" : "forward", (long)p.rows, (long)p.in,
+        kernels->path, names[p.format], backward ? "backward" : "forward", (long)p.rows, (long)p.in,
         (long)p.out, addend, error);
   free(other);
   free(y);
   free(sum);
 }
 
+static PanelProduct product_of(Weights w, WeightFormat format, int64_t rows,
+                               int64_t in, int64_t out, const float *x) {
+  PanelProduct p = {.rows = rows, .in = in, .out = out, .format = format, .x = x};
+  switch (format) {
+  case WEIGHTS_BFLOAT16:
+    p.packed = w.bfloat16;
+    break;
+  case WEIGHTS_INT16:
+    p.packed = w.int16;
+    p.row_scales = w.row_scales;
+    break;
+  default:
+    p.packed = w.int4;
+    p.scales = w.scales;
+    p.minimums = w.minimums;
+  }
+  return p;
+}
+
 static void check_shape(int64_t rows, int64_t in, int64_t out) {
   const Kernels *usable[4];
   int paths = usable_kernels(usable);
   Weights w = random_weights(out, in);
-  for (int format = in % 32 == 0 ? WEIGHTS_INT4 : WEIGHTS_BFLOAT16; format >= 0;
-       format--)
+  for (int format = 0; format < FORMATS; format++) {
+    if (format == WEIGHTS_INT4 && in % 32 != 0)
+      continue;
     for (int backward = 0; backward < 2; backward++) {
       float *x = random_floats(rows * (backward ? out : in), 1);
-      PanelProduct p = {
-          .rows = rows, .in = in, .out = out, .format = format, .x = x};
-      p.packed = format == WEIGHTS_INT4 ? (void *)w.int4 : (void *)w.bfloat16;
-      p.scales = format == WEIGHTS_INT4 ? w.scales : NULL;
-      p.minimums = format == WEIGHTS_INT4 ? w.minimums : NULL;
+      PanelProduct p = product_of(w, format, rows, in, out, x);
       double *expected = plain_product(&p, w.values[format], w.in, backward);
       for (int path = 0; path < paths; path++)
         check_product(usable[path], p, expected, backward, random_between(0, 2),
@@ -136,6 +182,68 @@ static void check_shape(int64_t rows, int64_t in, int64_t out) {
       free(x);
       free(expected);
     }
+  }
+  free_weights(w);
+}
+
+/* The largest sums that integers may have: all of one sign, or one alone. */
+static void check_largest(void) {
+  enum { ROWS = 3, IN = 512, OUT = 64 };
+  const Kernels *usable[4];
+  int paths = usable_kernels(usable);
+  Weights w = random_weights(OUT, IN);
+  float *x = random_floats(ROWS * IN, 1);
+  for (int64_t o = 0; o < OUT; o++)
+    for (int64_t i = 0; i < IN; i++) {
+      int16_t value = o % 2 ? 2875 : i % 256 == 7 ? -32767 : 0;
+      w.int16[((o / 16 * (IN / 2) + i / 2) * 16 + o % 16) * 2 + i % 2] = value;
+      w.values[WEIGHTS_INT16][o * IN + i] = (double)w.row_scales[o] * value;
+    }
+  for (int64_t i = 0; i < IN; i++) {
+    x[i] = 3e20f;
+    x[IN + i] = i % 256 == 7 ? -1e-15f : 0;
+    x[2 * IN + i] = i % 256 == 7 ? 1 : -1e-5f;
+  }
+  for (int path = 0; path < paths; path++)
+    for (int64_t row = 0; row < ROWS; row++) {
+      PanelProduct p = product_of(w, WEIGHTS_INT16, 1, IN, OUT, x + row * IN);
+      double *expected = plain_product(&p, w.values[WEIGHTS_INT16], IN, 0);
+      check_product(usable[path], p, expected, 0, 0, &SERIAL);
+      free(expected);
+    }
+  free(x);
+  free_weights(w);
+}
+
+/* Where integers are multiplied as they lie, a row's result is the same to the
+ * bit whatever rows are beside it. */
+static void check_company(int64_t in, int64_t out) {
+  enum { ROWS = 41 };
+  const Kernels *usable[4];
+  int paths = usable_kernels(usable);
+  Weights w = random_weights(out, in);
+  float *x = random_floats(ROWS * in, 1), *addend = random_floats(ROWS * out, 1),
+        *together = exact(ROWS * out * sizeof(float)),
+        *alone = exact(out * sizeof(float));
+  for (int path = 2; path < paths; path++) {
+    PanelProduct p = product_of(w, WEIGHTS_INT16, ROWS, in, out, x);
+    p.addend = addend;
+    p.y = together;
+    usable[path]->panel_forward(&p, &TWO_THREADS);
+    int64_t others = 0;
+    for (int64_t row = 0; row < ROWS; row++) {
+      PanelProduct one = p;
+      one.rows = 1, one.x += row * in, one.addend += row * out, one.y = alone;
+      usable[path]->panel_forward(&one, &SERIAL);
+      others += memcmp(alone, together + row * out, out * sizeof(float)) != 0;
+    }
+    CHECK(others == 0, "%s: %ld of %d rows of %ld by %ld differ alone",
+          usable[path]->path, (long)others, ROWS, (long)in, (long)out);
+  }
+  free(x);
+  free(addend);
+  free(together);
+  free(alone);
   free_weights(w);
 }
 
@@ -151,8 +259,7 @@ static void time_product(const Kernels *kernels, PanelProduct p, int backward) {
   double bytes = p.format == WEIGHTS_INT4 ? 0.625 : 2;
   printf("%-8s %-8s %-8s rows %4ld in %5ld out %5ld: %8.3f ms %7.1f GFLOP/s "
          "%5.1f GB/s of weights\n",
-         kernels->path, p.format == WEIGHTS_INT4 ? "int4" : "bfloat16",
-         backward ? "backward" : "forward", (long)p.rows, (long)p.in,
+         kernels->path, names[p.format], backward ? "backward" : "forward", (long)p.rows, (long)p.in,
          (long)p.out, best * 1e3, 2e-9 * p.rows * p.in * p.out / best,
          bytes * 1e-9 * p.in * p.out / best);
 }
@@ -164,6 +271,7 @@ static void time_shape(const char *path, int64_t rows, int64_t in,
   int64_t count = round_up(out, 32) * round_up(in, 32);
   void *packed = malloc(count * 2);
   uint16_t *scales = malloc(count / 16), *minimums = malloc(count / 16);
+  float *row_scales = calloc(round_up(out, 32), sizeof(float));
   for (int64_t i = 0; i < count; i++)
     ((uint16_t *)packed)[i] = 0x3c00 + random_bits() % 256;
   for (int64_t i = 0; i < count / 32; i++)
@@ -172,15 +280,16 @@ static void time_shape(const char *path, int64_t rows, int64_t in,
         *y = random_floats(rows * (in > out ? in : out), 1);
   for (int i = usable_kernels(usable) - 1; i >= 0; i--)
     if (strcmp(path, usable[i]->path) == 0)
-      for (int format = 0; format < 2; format++)
+      for (int format = 0; format < FORMATS; format++)
         for (int backward = 0; backward < 2; backward++)
           time_product(usable[i],
                        (PanelProduct){rows, in, out, format, x, packed, scales,
-                                      minimums, NULL, y},
+                                      minimums, row_scales, NULL, y},
                        backward);
   free(packed);
   free(scales);
   free(minimums);
+  free(row_scales);
   free(x);
   free(y);
 }
@@ -207,5 +316,8 @@ int main(int count, char **arguments) {
     check_shape(random_between(1, 30),
                 random_between(1, 10) * (i % 2 ? 32 : 11),
                 random_between(1, 200));
+  check_largest();
+  check_company(576, 200);
+  check_company(70, 33);
   return check_report("linear-panels");
 }

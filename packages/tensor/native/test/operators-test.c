@@ -46,6 +46,7 @@ static size_t size_of_type(int type) {
     case TYPE_INT64: return 8;
     case TYPE_FLOAT32:
     case TYPE_INT32: return 4;
+    case TYPE_INT16:
     case TYPE_FLOAT16:
     case TYPE_BFLOAT16: return 2;
     default: return 1;
@@ -154,7 +155,7 @@ typedef struct {
 #define VECTOR(size) {1, {size}}
 #define INT8_PACKED_OF(out) {4, {PADDED(out) / 16, PADDED(IN) / 4, 16, 4}}
 #define INT8_PACKED INT8_PACKED_OF(OUT)
-#define BFLOAT16_PACKED {4, {PANEL(OUT) / 16, PANEL(IN) / 2, 16, 2}}
+#define PACKED_PAIRS {4, {PANEL(OUT) / 16, PANEL(IN) / 2, 16, 2}}
 #define INT4_PACKED_OF(out) {4, {PANEL(out) / 16, IN / 8, 16, 4}}
 #define INT4_BLOCKS_OF(out) {3, {PANEL(out) / 16, IN / 32, 16}}
 #define INT4_PACKED INT4_PACKED_OF(OUT)
@@ -175,8 +176,10 @@ static const Example examples[] = {
     {"Int8Rows", {VECTOR(T), INT8_WEIGHT(OUT)}},
     {"Int8Linear", {ROWS(PADDED(IN)), ROWS(1), INT8_PACKED, VECTOR(OUT), VECTOR(PADDED(OUT)), ROWS(OUT)}},
     {"Int8LinearTransposed", {ROWS(PADDED(OUT)), ROWS(1), INT8_PACKED, VECTOR(PADDED(IN)), ROWS(IN)}},
-    {"Bfloat16Linear", {ROWS(IN), BFLOAT16_PACKED, ROWS(OUT)}},
-    {"Bfloat16LinearTransposed", {ROWS(OUT), BFLOAT16_PACKED, ROWS(IN)}},
+    {"Bfloat16Linear", {ROWS(IN), PACKED_PAIRS, ROWS(OUT)}},
+    {"Bfloat16LinearTransposed", {ROWS(OUT), PACKED_PAIRS, ROWS(IN)}},
+    {"Int16Linear", {ROWS(IN), PACKED_PAIRS, VECTOR(PANEL(OUT)), ROWS(OUT)}},
+    {"Int16LinearTransposed", {ROWS(OUT), PACKED_PAIRS, VECTOR(PANEL(OUT)), ROWS(IN)}},
     {"Int4Linear", {ROWS(IN), INT4_PACKED, INT4_BLOCKS, INT4_BLOCKS, ROWS(OUT)}},
     {"Int4LinearTransposed", {ROWS(OUT), INT4_PACKED, INT4_BLOCKS, INT4_BLOCKS, ROWS(IN)}},
     {"Int8BlockLinear", {ROWS(IN), INT8_WEIGHT(OUT), ROWS(IN), ROWS(OUT)}},

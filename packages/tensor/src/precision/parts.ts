@@ -8,6 +8,7 @@ export type Precision =
   | "float32"
   | "float16"
   | "bfloat16"
+  | "int16"
   | "int8"
   | "int4"
   | "int8Blockwise"
@@ -28,7 +29,7 @@ export type PrecisionByPath = (path: string, use: WeightUse) => Exclude<Precisio
 export type Policy = Exclude<Precision, "float32" | "float16">;
 
 /** A form that weights are held in: of a policy, or "float16" for tables that rows are looked up in. */
-export type Form = "int8" | "bfloat16" | "int4" | "float16";
+export type Form = "int8" | "bfloat16" | "int16" | "int4" | "float16";
 
 /** dtype and shape of one part. */
 export interface PartSpec {
@@ -44,7 +45,7 @@ export interface MatrixSize {
 
 /** Outputs that lie side by side in packed weights. */
 const GROUP = 16;
-/** bfloat16 and 4-bit weights are padded to multiples of this. */
+/** Weights of 16 and of 4 bits are padded to multiples of this. */
 const PANEL_STEP = 32;
 
 function int8Parts({ out, in: inputs }: MatrixSize) {
@@ -61,6 +62,14 @@ function bfloat16Parts({ out, in: inputs }: MatrixSize) {
   const [rows, columns] = [roundUp(out, PANEL_STEP), roundUp(inputs, PANEL_STEP)];
   return {
     packed: { dtype: "bfloat16", shape: [rows / GROUP, columns / 2, GROUP, 2] },
+  } as const satisfies Record<string, PartSpec>;
+}
+
+function int16Parts({ out, in: inputs }: MatrixSize) {
+  const [rows, columns] = [roundUp(out, PANEL_STEP), roundUp(inputs, PANEL_STEP)];
+  return {
+    packed: { dtype: "int16", shape: [rows / GROUP, columns / 2, GROUP, 2] },
+    scales: { dtype: "float32", shape: [rows] },
   } as const satisfies Record<string, PartSpec>;
 }
 
@@ -82,6 +91,7 @@ function float16Parts({ out, in: inputs }: MatrixSize) {
 export const PARTS = {
   int8: int8Parts,
   bfloat16: bfloat16Parts,
+  int16: int16Parts,
   int4: int4Parts,
   float16: float16Parts,
 } as const satisfies Record<Form, (size: MatrixSize) => Record<string, PartSpec>>;
@@ -102,7 +112,7 @@ export const partPath = (path: string, form: Form, part: string): string => `${p
 
 /** What a part's name says; undefined for a weight of the checkpoint itself. */
 export function parsePartPath(path: string): { path: string; form: Form; part: string } | undefined {
-  const match = /^(.*)#(int8|bfloat16|int4|float16)\.(\w+)$/.exec(path);
+  const match = /^(.*)#(int8|bfloat16|int16|int4|float16)\.(\w+)$/.exec(path);
   return match === null ? undefined : { path: match[1]!, form: match[2] as Form, part: match[3]! };
 }
 

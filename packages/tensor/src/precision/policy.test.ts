@@ -48,7 +48,7 @@ function recording(source: WeightSource): { readonly weights: WeightSource; read
 }
 
 describe("applyPrecision()", () => {
-  it.each(["int8", "int4", "bfloat16", "int4Blockwise"] as const)(
+  it.each(["int8", "int4", "bfloat16", "int16", "int4Blockwise"] as const)(
     "looks rows up in float16 where products are in %s",
     async (precision) => {
       const { rows } = await run(weightsFrom(new Map([["table", values]])), precision);

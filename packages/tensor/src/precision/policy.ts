@@ -8,6 +8,8 @@ import {
   bfloat16LinearTransposed,
   int4Linear,
   int4LinearTransposed,
+  int16Linear,
+  int16LinearTransposed,
 } from "../composites/panel-linear.ts";
 import { cast, gather, weight } from "../ops.ts";
 import type { Equation, Program, Var } from "../program.ts";
@@ -55,6 +57,10 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
   bfloat16: {
     linear: (x, matrix) => bfloat16Linear(x, partsOf("bfloat16", matrix)),
     transposed: (x, matrix) => bfloat16LinearTransposed(x, partsOf("bfloat16", matrix)),
+  },
+  int16: {
+    linear: (x, matrix) => int16Linear(x, partsOf("int16", matrix)),
+    transposed: (x, matrix) => int16LinearTransposed(x, partsOf("int16", matrix)),
   },
   int4: {
     linear: (x, matrix) => int4Linear(x, partsOf("int4", matrix)),

@@ -5,6 +5,7 @@ import type { StoredWeight, WeightSource } from "../weights.ts";
 import { packBfloat16 } from "./bfloat16.ts";
 import { packInt4, quantizeInt4 } from "./int4.ts";
 import { quantizeInt8 } from "./int8.ts";
+import { quantizeInt16 } from "./int16.ts";
 import { type Form, type MatrixSize, PARTS, type PartSpec, parsePartPath } from "./parts.ts";
 
 type Arrays = Readonly<Record<string, Tensor["data"]>>;
@@ -16,6 +17,9 @@ const CONVERSIONS: Readonly<Record<Form, (stored: StoredWeight, size: MatrixSize
   },
   async bfloat16(stored, { out, in: inputs }) {
     return { packed: packBfloat16(await readFloat32(stored), out, inputs) };
+  },
+  async int16(stored, { out, in: inputs }) {
+    return { ...quantizeInt16(await readFloat32(stored), out, inputs) };
   },
   async int4(stored, { out, in: inputs }) {
     const { blocks } = stored;
