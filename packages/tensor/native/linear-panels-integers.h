@@ -18,20 +18,20 @@
 /* PANEL_DEPTH such integers are no longer than INTEGER_LENGTH. */
 #define PANEL_WEIGHT_BOUND (INTEGER_LENGTH / 16)
 
-/* x is prepared slice after slice, a slice as tiles of [16] scales, of which each row has one, then
-   [slice / 2][PANEL_TILE_ROWS] pairs: what the panels of a slice read again and again lies side by side. */
-static inline int64_t panel_slice_words(const PanelWork *work) { return 16 + work->slice / 2 * PANEL_TILE_ROWS; }
+/* x is prepared slice after slice, a slice as tiles of [16] scales, of which each row has one, then rows of PANEL_ROW_PAIRS
+   pairs: what the panels of a slice read again and again lies side by side. */
+#define PANEL_ROW_PAIRS (PANEL_DEPTH / 2)
+#define PANEL_TILE_WORDS (16 + PANEL_TILE_ROWS * PANEL_ROW_PAIRS)
 static inline int64_t panel_tile_bytes(const PanelWork *work) {
-  return (work->depth + work->slice - 1) / work->slice * panel_slice_words(work) * sizeof(int32_t);
+  return (work->depth + work->slice - 1) / work->slice * PANEL_TILE_WORDS * sizeof(int32_t);
 }
 static inline int32_t *panel_prepared(const PanelWork *work, int64_t start, int64_t tile) {
   const int64_t tiles = (work->row_stop - work->row_start + PANEL_TILE_ROWS - 1) / PANEL_TILE_ROWS;
-  return (int32_t *)work->prepared + (start / work->slice * tiles + tile) * panel_slice_words(work);
+  return (int32_t *)work->prepared + (start / work->slice * tiles + tile) * PANEL_TILE_WORDS;
 }
 
-/* `count` values to every PANEL_TILE_ROWS-th of `depth / 2` pairs, zeros at their end; their scale is returned. */
-static float panel_round_row(const float *x, int64_t count, int64_t depth, int32_t *pairs) {
-  int32_t row[PANEL_DEPTH / 2] = {0};
+/* `count` values as pairs, zeros behind them as far as whole blocks go; their scale is returned. */
+static float panel_round_row(const float *x, int64_t count, int32_t *pairs) {
   Ints largest = {};
   Floats squares = {}, inverse;
   for (int64_t i = 0; i < count; i += LANES) {
@@ -42,8 +42,8 @@ static float panel_round_row(const float *x, int64_t count, int64_t depth, int32
   largest = splat_int(max_lane_int(largest));
   const Floats bound = integer_bounds(largest, splat(sum_lanes(squares)));
   const float scale = integer_scales(largest, bound, &inverse)[0];
-  for (int64_t i = 0; i < count; i += LANES) store_integers(row + i / 2, load_first(x + i, count - i) * inverse);
-  for (int64_t k = 0; k < depth / 2; k++) pairs[k * PANEL_TILE_ROWS] = row[k];
+  memset(pairs + count / PANEL_BLOCK * PANEL_BLOCK / 2, 0, count % PANEL_BLOCK ? PANEL_BLOCK * sizeof(int16_t) : 0);
+  for (int64_t i = 0; i < count; i += LANES) store_integers(pairs + i / 2, load_first(x + i, count - i) * inverse);
   return scale;
 }
 
@@ -56,13 +56,13 @@ static void panel_prepare(void *argument, size_t index) {
     int32_t *to = panel_prepared(work, start, index);
     for (int64_t r = 0; r < rows; r++) {
       const float scale = panel_round_row(work->product->x + (row + r) * depth + start,
-                                          panel_min(work->slice, depth - start), work->slice, to + 16 + r);
+                                          panel_min(work->slice, depth - start), to + 16 + r * PANEL_ROW_PAIRS);
       memcpy(to + r, &scale, sizeof scale);
     }
   }
 }
 
-/* to[rows][64] = from (null: 0) + x[pairs][rows] * groups[4][pairs][16], scaled; x: a slice of a tile */
+/* to[rows][64] = from (null: 0) + x[rows][pairs] * groups[4][pairs][16], scaled; x: a slice of a tile */
 PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, const int32_t *const groups[PANEL_VECTORS],
                              const float *column_scale, const float *from, int64_t from_stride, float *to,
                              int64_t to_stride) {
@@ -75,12 +75,12 @@ PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, co
       sums[r][v] = (Ints){};
       __builtin_prefetch(to + r * to_stride + v * LANES, 1);
     }
-  for (int64_t at = 0; at < pairs * PANEL_GROUP; at += PANEL_GROUP, values += PANEL_TILE_ROWS) {
+  for (int64_t at = 0; at < pairs * PANEL_GROUP; at += PANEL_GROUP, values++) {
     const Ints weights[PANEL_VECTORS] = {load_ints(groups[0] + at), load_ints(groups[1] + at),
                                          load_ints(groups[2] + at), load_ints(groups[3] + at)};
 #pragma GCC unroll 6
     for (int r = 0; r < rows; r++) {
-      const Ints pair = (Ints)_mm512_set1_epi32(values[r]);
+      const Ints pair = (Ints)_mm512_set1_epi32(values[r * PANEL_ROW_PAIRS]);
 #pragma GCC unroll 4
       for (int v = 0; v < PANEL_VECTORS; v++) sums[r][v] = add_pair_products(sums[r][v], pair, weights[v]);
     }
