@@ -195,7 +195,8 @@ function report(
   print(
     sides.map(
       ({ name, settings, questionsPerSecond, sameChoices, accuracy }) =>
-        `${name} (${settings}): ${questionsPerSecond} questions/s, chooses as float32 in ${sameChoices}, right in ${accuracy}`,
+        `${name} (${settings}): ${questionsPerSecond} questions/s, chooses as float32 in ` +
+        `${Math.round(sameChoices * questions.length)} of ${questions.length}, right in ${accuracy}`,
     ),
   );
   const seconds = results.map((result) => result.seconds);
