@@ -9,6 +9,8 @@
 /* Working memory that all tasks of a call share belongs to the calling thread; a task has its own. */
 #define ATTENTION_CALL_SLOT (SCRATCH_SLOTS - 1)
 #define ATTENTION_TASK_SLOT (SCRATCH_SLOTS - 2)
+/* The list of a call's parts, which is made when its other working memory is in use. */
+#define ATTENTION_PARTS_SLOT (SCRATCH_SLOTS - 3)
 #define LN_2 0.693147180f
 
 /* low <= i < high */
@@ -23,7 +25,7 @@ static inline AttentionRange attention_clamp(int64_t low, int64_t high, int64_t 
 }
 
 static inline int64_t attention_first_key(const Attention *p, int64_t batch, int64_t query) {
-  return p->starts == NULL ? 0 : p->starts[batch * p->length + query];
+  return p->starts == NULL ? 0 : p->starts[batch * p->length + query] - p->of.first;
 }
 /* One past the last query that sees the key: starts do not fall, so halving finds it. */
 static inline int64_t attention_query_end(const Attention *p, int64_t batch, int64_t key) {
@@ -31,7 +33,7 @@ static inline int64_t attention_query_end(const Attention *p, int64_t batch, int
   if (p->starts == NULL) return high;
   while (low < high) {
     const int64_t middle = (low + high) / 2;
-    if (p->starts[batch * p->length + middle] <= key) low = middle + 1;
+    if (attention_first_key(p, batch, middle) <= key) low = middle + 1;
     else high = middle;
   }
   return low;
@@ -57,9 +59,15 @@ static inline AttentionRange attention_queries_seeing(const Attention *p, const 
 }
 
 static inline float attention_scale(const Attention *p) { return 1.0f / sqrtf((float)p->head_size); }
-static inline const float *attention_row(const float *x, const Attention *p, int64_t heads, int64_t batch,
-                                         int64_t token, int64_t head) {
-  return x + ((batch * p->length + token) * heads + head) * p->head_size;
+/* Where a head of a token starts in arrays of query heads, in those of key/value heads, and in log_sum_exp. */
+static inline int64_t attention_query_at(const Attention *p, int64_t batch, int64_t token, int64_t head) {
+  return (batch * p->length + token) * p->of.query_step + head * p->head_size;
+}
+static inline int64_t attention_key_at(const Attention *p, int64_t batch, int64_t token, int64_t head) {
+  return (batch * p->length + token) * p->of.key_step + head * p->head_size;
+}
+static inline int64_t attention_log_sum_at(const Attention *p, int64_t batch, int64_t token, int64_t head) {
+  return (batch * p->heads + head) * p->of.log_sum_step + token;
 }
 
 /* y = scale * x [2 * half] turned by angles [half], forward (direction 1) or back (-1). y may be x. */

@@ -74,9 +74,9 @@ static void float_attention_prepare_keys(void *argument, size_t index) {
   const int64_t size = p->head_size, blocks = call->padded / PREPARE_TOKENS, row = index / blocks;
   const int64_t batch = row / p->key_value_heads, head = row % p->key_value_heads;
   const int64_t first = index % blocks * PREPARE_TOKENS, tokens = attention_min(p->length - first, PREPARE_TOKENS);
-  const int64_t at = (row * call->padded + first) * size, step = p->key_value_heads * size;
-  const float *key = attention_row(p->key, p, p->key_value_heads, batch, first, head);
-  const float *value = attention_row(p->value, p, p->key_value_heads, batch, first, head);
+  const int64_t at = (row * call->padded + first) * size, step = p->of.key_step;
+  const float *key = p->key + attention_key_at(p, batch, first, head);
+  const float *value = p->value + attention_key_at(p, batch, first, head);
   for (int64_t t = 0; t < tokens; t++) {
     attention_rotate(p, first + t, 1, 1, key + t * step, call->keys + at + t * size);
     if (call->values != NULL) memcpy(call->values + at + t * size, value + t * step, size * sizeof(float));
@@ -132,7 +132,7 @@ static void float_attention_forward_task(void *argument, size_t index) {
   for (int64_t row = 0; row < block.queries; row++) {
     const int64_t token = block.first_query + row;
     attention_rotate(p, token, 1, attention_scale(p) * LOG2_E,
-                     attention_row(p->query, p, p->heads, block.batch, token, block.head), queries + row * size);
+                     p->query + attention_query_at(p, block.batch, token, block.head), queries + row * size);
     state.largest[row] = -FLT_MAX;
   }
 
@@ -165,11 +165,10 @@ static void float_attention_prepare_queries(void *argument, size_t index) {
   const int64_t batch = row / p->heads, head = row % p->heads;
   const int64_t first = index % blocks * PREPARE_TOKENS, end = attention_min(p->length, first + PREPARE_TOKENS);
   for (int64_t token = first; token < end; token++) {
-    const int64_t at = row * p->length + token;
-    memcpy(call->d_mixed + at * size, attention_row(p->d_mixed, p, p->heads, batch, token, head), size * sizeof(float));
+    const int64_t at = row * p->length + token, from = attention_query_at(p, batch, token, head);
+    memcpy(call->d_mixed + at * size, p->d_mixed + from, size * sizeof(float));
     call->mixed_dots[at] = attention_mixed_dot(p, batch, token, head);
-    attention_rotate(p, token, 1, attention_scale(p) * LOG2_E,
-                     attention_row(p->query, p, p->heads, batch, token, head), call->queries + at * size);
+    attention_rotate(p, token, 1, attention_scale(p) * LOG2_E, p->query + from, call->queries + at * size);
   }
 }
 
@@ -186,6 +185,7 @@ static void float_attention_gradients(const FloatAttention *call, const Attentio
   const int64_t key_at = ((block->batch * p->key_value_heads + head) * call->padded + block->first_key) * size;
   const int64_t query_at = (block->batch * p->heads + block->head) * p->length + block->first_query;
   const float *queries = call->queries + query_at * size, *d_mixed = call->d_mixed + query_at * size;
+  const float *log_sums = p->log_sum_exp + attention_log_sum_at(p, block->batch, block->first_query, block->head);
   AttentionRange strips[BACKWARD_QUERIES / STRIP_ROWS], key_strips[(BACKWARD_KEYS + STRIP_ROWS - 1) / STRIP_ROWS];
   for (int64_t row = 0; row < block->queries; row += STRIP_ROWS)
     strips[row / STRIP_ROWS] =
@@ -202,7 +202,7 @@ static void float_attention_gradients(const FloatAttention *call, const Attentio
   for (int64_t row = 0; row < block->queries; row++)
     attention_share_gradients(work.shares + row * BACKWARD_KEYS, work.d_scores + row * BACKWARD_KEYS,
                               attention_keys_seen(p, block, row, row + 1), block->keys,
-                              p->log_sum_exp[query_at + row] * LOG2_E, call->mixed_dots[query_at + row]);
+                              log_sums[row] * LOG2_E, call->mixed_dots[query_at + row]);
 
   product = (StripProduct){.a = work.d_scores, .a_row = BACKWARD_KEYS, .a_depth = 1, .b = call->keys + key_at,
                            .b_row = size, .c = d_queries, .c_row = size};
@@ -255,14 +255,12 @@ static void float_attention_finish_queries(void *argument, size_t index) {
   const int64_t batch = row / p->heads, head = row % p->heads, rows = p->batch * p->heads;
   const int64_t first = index % blocks * PREPARE_TOKENS, end = attention_min(p->length, first + PREPARE_TOKENS);
   for (int64_t token = first; token < end; token++) {
-    float *out = p->d_query + ((batch * p->length + token) * p->heads + head) * size;
     const int64_t from = attention_first_key(p, batch, token) / call->segments.keys;
-    const int64_t to = token / call->segments.keys;
-    for (int64_t segment = from; segment <= to; segment++) {
-      const float *part = call->d_queries + ((segment * rows + row) * p->length + token) * size;
-      for (int64_t i = 0; i < size; i++) out[i] = segment == from ? part[i] : out[i] + part[i];
-    }
-    attention_rotate(p, token, -1, attention_scale(p), out, out);
+    const int64_t to = token / call->segments.keys, step = rows * p->length * size;
+    float *part = call->d_queries + from * step + (row * p->length + token) * size;
+    for (int64_t segment = 1; segment <= to - from; segment++)
+      for (int64_t i = 0; i < size; i += LANES) store(part + i, load(part + i) + load(part + segment * step + i));
+    attention_rotate(p, token, -1, attention_scale(p), part, p->d_query + attention_query_at(p, batch, token, head));
   }
 }
 

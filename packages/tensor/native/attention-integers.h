@@ -105,11 +105,10 @@ static void integer_prepare_keys(void *argument, size_t index) {
   int32_t *turned = scratch(ATTENTION_TASK_SLOT, block * (call->wide / 2 + size) * sizeof(float));
   float *keys = (float *)(turned + block * call->wide / 2);
   for (int64_t t = 0; t < tokens; t++)
-    attention_rotate(p, first + t, 1, 1, attention_row(p->key, p, p->key_value_heads, batch, first + t, head),
-                     keys + t * size);
+    attention_rotate(p, first + t, 1, 1, p->key + attention_key_at(p, batch, first + t, head), keys + t * size);
   integer_prepare(call, &call->keys, keys, size, tokens, block, index * block, turned);
-  integer_prepare(call, &call->values, attention_row(p->value, p, p->key_value_heads, batch, first, head),
-                  p->key_value_heads * size, tokens, block, index * block, turned);
+  integer_prepare(call, &call->values, p->value + attention_key_at(p, batch, first, head), p->of.key_step, tokens, block,
+                  index * block, turned);
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------- */
@@ -209,7 +208,7 @@ static void integer_attention_forward_task(void *argument, size_t index) {
   for (int64_t row = 0; row < block.queries; row++) {
     const int64_t token = block.first_query + row;
     attention_rotate(p, token, 1, attention_scale(p) * LOG2_E,
-                     attention_row(p->query, p, p->heads, block.batch, token, block.head), query);
+                     p->query + attention_query_at(p, block.batch, token, block.head), query);
     work.query_scales[row] = integer_row(query, size, call->wide, integer_bound(size), work.queries + row * depth);
   }
   const int64_t end = block.first_query + block.queries;
@@ -244,11 +243,11 @@ static void integer_prepare_queries(void *argument, size_t index) {
   for (int64_t t = 0; t < tokens; t++) {
     call->mixed_dots[row * p->length + first + t] = attention_mixed_dot(p, batch, first + t, head);
     attention_rotate(p, first + t, 1, attention_scale(p) * LOG2_E,
-                     attention_row(p->query, p, p->heads, batch, first + t, head), queries + t * size);
+                     p->query + attention_query_at(p, batch, first + t, head), queries + t * size);
   }
   integer_prepare(call, &call->queries, queries, size, tokens, block, index * block, NULL);
-  integer_prepare(call, &call->d_mixed, attention_row(p->d_mixed, p, p->heads, batch, first, head), p->heads * size,
-                  tokens, block, index * block, NULL);
+  integer_prepare(call, &call->d_mixed, p->d_mixed + attention_query_at(p, batch, first, head), p->of.query_step, tokens,
+                  block, index * block, NULL);
 }
 
 /* What a task works in. Pairs are of keys, [queries][keys / 2], or of queries, [queries / 2][keys]. */
@@ -346,6 +345,7 @@ static void integer_score_gradients(const IntegerAttention *call, const Attentio
                                     const IntegerBackwardWork *work) {
   const Attention *p = call->p;
   const int64_t at = (block->batch * p->heads + block->head) * p->length + block->first_query;
+  const float *all_log_sums = p->log_sum_exp + attention_log_sum_at(p, block->batch, block->first_query, block->head);
   const int64_t vectors = INTEGER_BACKWARD_KEYS / LANES;
   Ints largest_shares[INTEGER_BACKWARD_KEYS / LANES] = {}, largest_d_scores[INTEGER_BACKWARD_KEYS / LANES] = {};
   Floats share_inverse[INTEGER_BACKWARD_KEYS / LANES], d_score_inverse[INTEGER_BACKWARD_KEYS / LANES];
@@ -357,7 +357,7 @@ static void integer_score_gradients(const IntegerAttention *call, const Attentio
     pair->ranges[1] = (AttentionRange){0, 0};
     for (int64_t r = row; r < end; r++) {
       pair->ranges[r - row] = attention_keys_seen(p, block, r, r + 1);
-      log_sums[r - row] = p->log_sum_exp[at + r] * LOG2_E;
+      log_sums[r - row] = all_log_sums[r] * LOG2_E;
       dots[r - row] = call->mixed_dots[at + r];
     }
     const AttentionRange both = attention_keys_seen(p, block, row, end);

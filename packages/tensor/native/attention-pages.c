@@ -17,8 +17,6 @@
 #define PAGE_TASKS 16
 /* Products below which threads take longer to wake than to help. */
 #define PAGE_SMALL 500000
-/* The list of a call's parts, which is made when its other working memory is in use. */
-#define PAGE_PARTS_SLOT (SCRATCH_SLOTS - 3)
 
 /* What rows have gathered: shares 2^(score - largest) times values, and the shares' sums in lanes. */
 typedef struct {
@@ -371,7 +369,7 @@ static void paged_attention(const PagedAttention *p, const Parallel *parallel) {
   int64_t floats;
   const int64_t parts = page_list_parts(&call, groups, span, NULL, NULL, &floats);
   const int64_t list = round_up(parts * sizeof(PagePart), 64);
-  call.parts = scratch(PAGE_PARTS_SLOT, list + floats * sizeof(float));
+  call.parts = scratch(ATTENTION_PARTS_SLOT, list + floats * sizeof(float));
   page_list_parts(&call, groups, span, call.parts, (float *)((char *)call.parts + list), &floats);
 
   parallel_for(parallel, page_prepare, (p->tokens + PAGE_PREPARE - 1) / PAGE_PREPARE, &call);

@@ -91,14 +91,14 @@ static inline void attention_write_mixed(const Attention *p, const AttentionBloc
                                          const float *mixed, float largest, const float *sums) {
   const int64_t token = block->first_query + row, size = p->head_size;
   const float sum = sum_lanes(load(sums)), inverse = 1.0f / sum;
-  float *out = p->mixed + ((block->batch * p->length + token) * p->heads + block->head) * size;
+  float *out = p->mixed + attention_query_at(p, block->batch, token, block->head);
   for (int64_t i = 0; i < size; i += LANES) store(out + i, load(mixed + i) * splat(inverse));
-  p->log_sum_exp[(block->batch * p->heads + block->head) * p->length + token] = largest * LN_2 + logf(sum);
+  p->log_sum_exp[attention_log_sum_at(p, block->batch, token, block->head)] = largest * LN_2 + logf(sum);
 }
 
 static inline float attention_mixed_dot(const Attention *p, int64_t batch, int64_t token, int64_t head) {
-  const float *mixed = attention_row(p->mixed, p, p->heads, batch, token, head);
-  const float *d_mixed = attention_row(p->d_mixed, p, p->heads, batch, token, head);
+  const int64_t at = attention_query_at(p, batch, token, head);
+  const float *mixed = p->mixed + at, *d_mixed = p->d_mixed + at;
   Floats dot = {};
   for (int64_t i = 0; i < p->head_size; i += LANES) dot += load(mixed + i) * load(d_mixed + i);
   return sum_lanes(dot);
@@ -108,7 +108,7 @@ static inline float attention_mixed_dot(const Attention *p, int64_t batch, int64
 static inline void attention_write_key_gradients(const Attention *p, const AttentionBlock *block, int64_t head,
                                                  int64_t key, const float *d_key, const float *d_value) {
   const int64_t token = block->first_key + key;
-  const int64_t at = ((block->batch * p->length + token) * p->key_value_heads + head) * p->head_size;
+  const int64_t at = attention_key_at(p, block->batch, token, head);
   attention_rotate(p, token, -1, LN_2, d_key, p->d_key + at);
   memcpy(p->d_value + at, d_value, p->head_size * sizeof(float));
 }

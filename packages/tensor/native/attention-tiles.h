@@ -144,14 +144,15 @@ static TileAttention tile_attention_call(const Attention *p, int backward) {
   return tile_attention_layout(p, backward, &memory);
 }
 
-/* 32 tokens of one head as rows, turned by position if `turned`, times scale; zeros where there is no value. */
-static void tile_read(const TileAttention *call, const float *x, int64_t heads, int64_t batch, int64_t head,
-                      int64_t first, int turned, float scale, uint16_t *rows) {
+/* 32 tokens from `first` on of one head, `step` apart, as rows, turned by position if `turned`, times scale; zeros where
+   there is no value. */
+static void tile_read(const TileAttention *call, const float *x, int64_t step, int64_t first, int turned, float scale,
+                      uint16_t *rows) {
   const Attention *p = call->p;
   float row[256];
   memset(rows, 0, TILE_BLOCK * call->wide * sizeof(uint16_t));
   for (int64_t t = 0; t < attention_min(p->length - first, TILE_BLOCK); t++) {
-    const float *from = attention_row(x, p, heads, batch, first + t, head);
+    const float *from = x + t * step;
     if (turned) attention_rotate(p, first + t, 1, scale, from, row);
     tile_round(turned ? row : from, p->head_size, rows + t * call->wide);
   }
@@ -164,18 +165,19 @@ static void tile_attention_prepare_keys(void *argument, size_t index) {
   const int64_t wide = call->wide, blocks = call->padded / TILE_BLOCK, head = index / blocks % p->key_value_heads;
   const int64_t batch = index / blocks / p->key_value_heads, first = index % blocks * TILE_BLOCK;
   const int64_t size = TILE_BLOCK * wide, at = index * size;
+  const int64_t from = attention_key_at(p, batch, first, head);
   uint16_t *rows = scratch(ATTENTION_TASK_SLOT, 2 * size * sizeof(uint16_t)), *down = rows + size;
-  tile_read(call, p->key, p->key_value_heads, batch, head, first, 1, 1, rows);
+  tile_read(call, p->key + from, p->of.key_step, first, 1, 1, rows);
   if (call->key_across != NULL) {
     tile_rows_to_across(rows, wide, call->key_across + at);
-    tile_read(call, p->value, p->key_value_heads, batch, head, first, 0, 1, rows);
+    tile_read(call, p->value + from, p->of.key_step, first, 0, 1, rows);
     tile_rows_to_down(rows, wide, call->value_down + at);
     return;
   }
   memcpy(call->key_rows + at, rows, size * sizeof(uint16_t));
   tile_rows_to_down(rows, wide, down);
   tile_down_to_columns(down, wide, call->key_columns + at);
-  tile_read(call, p->value, p->key_value_heads, batch, head, first, 0, 1, call->value_rows + at);
+  tile_read(call, p->value + from, p->of.key_step, first, 0, 1, call->value_rows + at);
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------- */
@@ -239,8 +241,8 @@ static void tile_attention_forward_task(void *argument, size_t index) {
   block.queries = attention_min(p->length - block.first_query, TILE_BLOCK);
   const TileForwardWork work = tile_forward_work(call->wide);
   tile_config();
-  tile_read(call, p->query, p->heads, block.batch, block.head, block.first_query, 1, attention_scale(p) * LOG2_E,
-            work.queries);
+  tile_read(call, p->query + attention_query_at(p, block.batch, block.first_query, block.head), p->of.query_step,
+            block.first_query, 1, attention_scale(p) * LOG2_E, work.queries);
   const int64_t end = block.first_query + block.queries;
   block.first_key = attention_first_key(p, block.batch, block.first_query) / TILE_BLOCK * TILE_BLOCK;
   for (; block.first_key < end; block.first_key += TILE_FORWARD_KEYS) {
@@ -267,19 +269,19 @@ static void tile_attention_prepare_queries(void *argument, size_t index) {
   const Attention *p = call->p;
   const int64_t wide = call->wide, blocks = call->padded / TILE_BLOCK, head = index / blocks % p->heads;
   const int64_t batch = index / blocks / p->heads, first = index % blocks * TILE_BLOCK;
-  const int64_t at = index * TILE_BLOCK * wide;
+  const int64_t at = index * TILE_BLOCK * wide, from = attention_query_at(p, batch, first, head);
   uint16_t *rows = scratch(ATTENTION_TASK_SLOT, TILE_BLOCK * wide * sizeof(uint16_t));
-  tile_read(call, p->query, p->heads, batch, head, first, 1, attention_scale(p) * LOG2_E, rows);
+  tile_read(call, p->query + from, p->of.query_step, first, 1, attention_scale(p) * LOG2_E, rows);
   tile_rows_to_across(rows, wide, call->query_across + at);
   tile_rows_to_down(rows, wide, call->query_down + at);
-  tile_read(call, p->d_mixed, p->heads, batch, head, first, 0, 1, rows);
+  tile_read(call, p->d_mixed + from, p->of.query_step, first, 0, 1, rows);
   tile_rows_to_across(rows, wide, call->d_mixed_across + at);
   tile_rows_to_down(rows, wide, call->d_mixed_down + at);
   for (int64_t t = 0; t < TILE_BLOCK; t++) {
     const int64_t token = first + t, there = token < p->length;
-    const int64_t row = index * TILE_BLOCK + t, of_length = (batch * p->heads + head) * p->length + token;
+    const int64_t row = index * TILE_BLOCK + t;
     call->mixed_dots[row] = there ? attention_mixed_dot(p, batch, token, head) : 0;
-    call->log_sums[row] = there ? p->log_sum_exp[of_length] * LOG2_E : 0;
+    call->log_sums[row] = there ? p->log_sum_exp[attention_log_sum_at(p, batch, token, head)] * LOG2_E : 0;
   }
 }
 
@@ -452,7 +454,7 @@ static void tile_attention_finish_queries(void *argument, size_t index) {
     }
   for (int64_t t = 0; t < attention_min(p->length - first, TILE_BLOCK); t++)
     attention_rotate(p, first + t, -1, attention_scale(p), rows + t * wide,
-                     p->d_query + ((batch * p->length + first + t) * p->heads + head) * p->head_size);
+                     p->d_query + attention_query_at(p, batch, first + t, head));
 }
 
 static void tile_attention_backward(const Attention *p, const Parallel *parallel) {

@@ -130,6 +130,11 @@ typedef struct {
   float *log_sum_exp;    /* [batch, heads, length], natural: out of forward, in of backward */
   const float *d_mixed;  /* backward only, as are the following */
   float *d_query, *d_key, *d_value;
+  struct { /* set by attention.c: where a part of a call lies in the whole */
+    int64_t query_step, key_step; /* floats from token to token */
+    int64_t log_sum_step;         /* tokens from head to head of log_sum_exp */
+    int64_t first;                /* token of the row */
+  } of;
 } Attention;
 
 /* ---- attention-pages.c: the same over keys and values in pages, for generation ------------------------------------- */

@@ -288,6 +288,8 @@ int main(int count, char **arguments) {
     check_random_shapes(usable[i], emulated ? 8 : 16, emulated ? 120 : 200);
     if (!emulated) check_shape(usable[i], 1, 430, 3, 1, 64, 0);
     check_shape(usable[i], 1, 300, 2, 1, 32, 40);
+    check_shape(usable[i], 2, 300, 6, 3, 32, 40);  /* all parts are short */
+    check_shape(usable[i], 2, 300, 6, 3, 32, 200); /* some are long */
     check_repeatable(usable[i]);
     check_equal_values(usable[i]);
     for (int input = 0; input < INPUTS; input++)
