@@ -7,6 +7,7 @@ import {
   compile,
   mapTree,
   type Precision,
+  type SavedActivations,
   scalar,
   spec,
   Tensor,
@@ -41,10 +42,11 @@ export async function profileStep(options: {
   readonly precision: Precision;
   /** see `LossOptions` of `@flacuna/lora` */
   readonly recompute?: boolean;
+  readonly savedActivations?: SavedActivations;
   /** path that the profile's file begins with; the file is removed */
   readonly prefix: string;
 }): Promise<{ readonly operators: readonly OperatorTime[] }> {
-  const { adapter, threads, batch, prefix, precision, recompute = false } = options;
+  const { adapter, threads, batch, prefix, precision, recompute = false, savedActivations } = options;
   // As `createAdapterTrainer` does: int8 wants a rotated base, and some weights in 16 bits.
   const isInt8 = precision === "int8";
   const { config, weights } = options.checkpoint;
@@ -63,6 +65,7 @@ export async function profileStep(options: {
     threads,
     spinning: true,
     profilePrefix: prefix,
+    ...(savedActivations && { savedActivations: { loss: "value", dtype: savedActivations } }),
     precision: isInt8 ? int8ByPath(base.config) : precision,
   });
   for (let run = 0; run <= MEASURED_RUNS; run++) {

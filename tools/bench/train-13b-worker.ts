@@ -52,9 +52,10 @@ async function measure(): Promise<SizeMeasurement> {
 }
 
 function profile(prefix: string): Promise<SizeProfile> {
-  const { precision, threads, recompute } = job;
+  const { precision, threads, recompute, savedActivations } = job;
   const checkpoint = { config, weights };
-  return profileStep({ checkpoint, adapter, precision, threads, recompute, prefix, batch: randomBatch(0) });
+  const settings = { precision, threads, recompute, savedActivations };
+  return profileStep({ ...settings, checkpoint, adapter, prefix, batch: randomBatch(0) });
 }
 
 function randomBatch(step: number): SupervisedBatch {

@@ -19,6 +19,7 @@ import {
   type Session,
 } from "./runtime/session.ts";
 import { Value } from "./runtime/value.ts";
+import { type SavedActivations, saveActivations } from "./saved-activations.ts";
 import { checkCount } from "./sizes.ts";
 import { Tensor } from "./tensor.ts";
 import { flatten } from "./tree.ts";
@@ -41,6 +42,8 @@ export interface CompileOptions {
    * operators, such as a training step, while nothing else needs the cores
    */
   readonly spinning?: boolean;
+  /** the dtype of what the values up to the output `loss` leave behind for those that come later; float32 by default */
+  readonly savedActivations?: { readonly loss: string; readonly dtype: SavedActivations };
   /** writes a profile of every run to a file that begins so */
   readonly profilePrefix?: string;
 }
@@ -151,8 +154,10 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   await setImmediate();
   const rewritten = inPrecision(program, choice, device);
   await setImmediate();
-  const computed = kernels === undefined ? rewritten : fuse(rewritten);
+  const fused = kernels === undefined ? rewritten : fuse(rewritten);
   await setImmediate();
+  const { savedActivations: saved } = options;
+  const computed = saved === undefined ? fused : saveActivations(fused, saved.loss, saved.dtype);
   const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
   const session = await createSession(graph.bytes, {
     device,

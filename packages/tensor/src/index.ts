@@ -115,11 +115,11 @@ export { type KernelStatus, kernelStatus, useKernelPath } from "./runtime/kernel
 export { type MappedFile, mapFile } from "./runtime/mapped-file.ts";
 export type { Device } from "./runtime/session.ts";
 export { Value } from "./runtime/value.ts";
-export type { HalfDType } from "./saved-activations.ts";
+export type { HalfDType, SavedActivations } from "./saved-activations.ts";
 export { addDims, type Dim, dim, formatShape, mulDims, type Shape, SymbolicDim, subDims } from "./shape.ts";
 export { elementCount, scalar, Tensor } from "./tensor.ts";
 export { isTensorSpec, isTracer, spec, Tracer, trace } from "./trace.ts";
-export type { LossFunction, SavedActivations } from "./train/train-step.ts";
+export type { LossFunction } from "./train/train-step.ts";
 export {
   createTrainer,
   type StepResult,

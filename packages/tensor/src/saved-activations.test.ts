@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { compile } from "./compile.ts";
+import type { Composite } from "./composite.ts";
 import { crossEntropy } from "./composites/cross-entropy.ts";
 import { rmsNorm } from "./composites/rms-norm.ts";
 import { swiglu } from "./composites/swiglu.ts";
 import { evaluate } from "./evaluate.ts";
+import { fuse } from "./fuse.ts";
 import { valueAndGrad } from "./grad.ts";
 import * as ops from "./ops.ts";
+import { applyPrecision } from "./precision/policy.ts";
 import { checkProgram, type Program } from "./program.ts";
 import type { Value } from "./runtime/value.ts";
 import { type HalfDType, saveActivations } from "./saved-activations.ts";
@@ -34,10 +37,7 @@ const network = (): Program =>
     [spec("float32", [B, T, C]), spec("float32", [C, C]), spec("float32", [C, C]), spec("float32", [C])],
   );
 
-const narrowed = (dtype: HalfDType): Program => {
-  const program = network();
-  return saveActivations(program, program.outputs[0]!.variable, dtype);
-};
+const narrowed = (dtype: HalfDType): Program => saveActivations(network(), "loss", dtype);
 
 const normal = (shape: readonly number[], seed: number, scale = 1) => {
   const values = randomTensor(shape, seed).toNumbers();
@@ -113,6 +113,62 @@ describe("saveActivations()", () => {
     ).toBe(true);
   });
 
+  it("lets the runtime join reshapes of a known shape", async () => {
+    const shape = [8, 512, C];
+    const program = trace(
+      (x, matrix) =>
+        valueAndGrad((at: Tracer) => {
+          const hidden = ops.sin(ops.matmul(x, at));
+          const rows = ops.reshape(ops.sin(ops.reshape(hidden, [4096, C])), [2, 2048, C]);
+          return ops.mean(ops.mul(rows, ops.reshape(hidden, [2, 2048, C])));
+        })(matrix),
+      [spec("float32", shape), spec("float32", [C, C])],
+    );
+    const [exact, rounded] = await Promise.all(
+      (["float32", "bfloat16"] as const).map(async (dtype) => {
+        const executable = await compile(program, { savedActivations: { loss: "value", dtype } });
+        const { gradient } = (await executable.run([normal(shape, 1), normal([C, C], 2, 0.1)])) as {
+          gradient: Value;
+        };
+        const tensor = await gradient.toTensor();
+        await executable.dispose();
+        return tensor.toNumbers();
+      }),
+    );
+    expect(cosine(exact!, rounded!)).toBeGreaterThan(0.9999);
+    expect(rounded).not.toEqual(exact);
+  });
+
+  it("comes after neighbours are joined, so that what one operator keeps in 16 bits is not rounded again", () => {
+    const sizes = { gate: [1024, C], up: [1024, C], down: [C, 1024] };
+    const product = (x: Tracer, name: keyof typeof sizes) =>
+      ops.matmul(x, ops.weight(name, { dtype: "float32", shape: sizes[name] }), { transposeB: true });
+    const program = trace(
+      (x) =>
+        valueAndGrad((at: Tracer) => {
+          const y = product(swiglu(product(at, "gate"), product(at, "up")), "down");
+          return ops.sum(ops.mul(y, y));
+        })(x),
+      [spec("float32", [B, T, C])],
+    );
+    const choice = (path: string, use: string) =>
+      path === "down" && use === "linear" ? "int8Blockwise" : "int8";
+    const fused = fuse(applyPrecision(program, choice));
+    const saved = saveActivations(fused, "value", "bfloat16");
+    const casts = ({ equations }: Program) => equations.filter(({ primitive }) => primitive === "cast");
+    const names = saved.equations.map(({ params }) => (params as { composite?: Composite }).composite?.name);
+    expect(names).toContain("int8FeedForward");
+    expect(names).toContain("swigluGradQuantize");
+    // The result of the block alone, which the gradient reads, too.
+    expect(casts(saved).map(({ outputs: [output] }) => String(output!.shape))).toEqual(
+      Array(2).fill(`B,T,${C}`),
+    );
+  });
+
+  it("names the output that is missing", () => {
+    expect(() => saveActivations(network(), "cost", "bfloat16")).toThrow(/no output "cost"/);
+  });
+
   it("leaves small values, weights, arguments and what an exponential is taken of alone", () => {
     const cases = [
       trace((x) => valueAndGrad((at: Tracer) => ops.sum(ops.sin(ops.sin(at))))(x), [spec("float32", [B, 4])]),
@@ -123,7 +179,7 @@ describe("saveActivations()", () => {
       ),
     ];
     for (const program of cases) {
-      const same = saveActivations(program, program.outputs[0]!.variable, "bfloat16");
+      const same = saveActivations(program, "value", "bfloat16");
       expect(same.equations).toEqual(program.equations);
     }
   });

@@ -1,6 +1,7 @@
 // Program to program: what the forward pass keeps for the gradient is kept in 16 bits. Rounds those values, and no others.
 import { AFTER } from "./composites/after.ts";
 import type { DType } from "./dtype.ts";
+import { TensorError } from "./errors.ts";
 import type { Equation, Program, Var } from "./program.ts";
 import { evaluateDim, namesIn, sizeOf } from "./shape.ts";
 
@@ -26,14 +27,26 @@ const nameOf = (equation: Equation): string =>
   equation.primitive === "composite" ? equation.params.composite.name : equation.primitive;
 
 /**
+ * The dtype of what the forward pass keeps for the gradient: bfloat16 holds float32's range in 8 bits of precision; float16
+ * has 11 bits, and infinity from 65 520 on.
+ */
+export type SavedActivations = "float32" | HalfDType;
+
+/**
  * The program with its large float32 activations in 16 bits from the forward pass to the gradient: rounded where they
  * are computed, and widened right before the gradient first reads them. The forward pass computes with the values themselves.
+ * To be made after all other rewrites, which might not find neighbours that rounding stands between.
  *
- * @param loss the last value of the forward pass; later values of the program are the gradient's
- * @param dtype bfloat16 holds float32's range in 8 bits of precision; float16 has 11 bits, and infinity from 65 520 on
+ * @param loss path of the output that is the last value of the forward pass; what is computed later is the gradient's
+ * @throws TensorError `TENSOR_INVALID_ARGUMENT` when the program has no such output
  */
-export function saveActivations(program: Program, loss: Var, dtype: HalfDType): Program {
-  return new Saving(program, loss, dtype).rewrite();
+export function saveActivations(program: Program, loss: string, dtype: SavedActivations): Program {
+  if (dtype === "float32") return program;
+  const output = program.outputs.find(({ path }) => path === loss);
+  if (output === undefined) {
+    throw new TensorError("TENSOR_INVALID_ARGUMENT", `saveActivations: the program has no output "${loss}"`);
+  }
+  return new Saving(program, output.variable, dtype).rewrite();
 }
 
 class Saving {
@@ -115,13 +128,14 @@ class Saving {
     }
   }
 
-  /** The equation, which waits for the values rounded before it: else they would be rounded when the gradient reads them. */
+  /**
+   * The equation, which waits for the values rounded before it: else they would be rounded when the gradient reads them. A
+   * reshape does not wait: the runtime fails to join it with the reshape that waiting is.
+   */
   private afterRounding(equation: Equation): Equation {
     const index = equation.inputs.findIndex((input) => (this.producers.get(input)?.inputs.length ?? 0) > 0);
-    if (index === -1) return equation;
-    const waiting = this.rounded
-      .splice(0)
-      .reduce((input, narrow) => this.delay(input, narrow), equation.inputs[index]!);
+    if (index === -1 || this.rounded.length === 0 || equation.primitive === "reshape") return equation;
+    const waiting = this.delay(equation.inputs[index]!, ...this.rounded.splice(0));
     return { ...equation, inputs: equation.inputs.with(index, waiting) } as Equation;
   }
 
@@ -162,9 +176,9 @@ class Saving {
     return output;
   }
 
-  private delay(variable: Var, anchor: Var): Var {
+  private delay(variable: Var, ...anchors: readonly Var[]): Var {
     const output = this.newVar(variable.dtype, variable.shape);
-    const inputs = [variable, anchor];
+    const inputs = [variable, ...anchors];
     const params = { composite: AFTER, attributes: {} };
     this.equations.push({ primitive: "composite", inputs, params, outputs: [output] });
     return output;

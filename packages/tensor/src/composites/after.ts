@@ -29,20 +29,19 @@ function counted(lowering: Lowering, upstream: Var): Var | string {
 /** See `after`. */
 export const AFTER: Composite = {
   name: "after",
-  // (x, upstream) → x
+  // (x, upstream ...) → x
   define([x]) {
     return [x!];
   },
-  pullback([g]) {
-    return [g, undefined];
+  pullback([g], [, ...upstreams]) {
+    return [g, ...upstreams.map(() => undefined)];
   },
-  // A reshape to zeros, which stand for "as it is", times the other's number of elements: no copy is made, and the
+  // A reshape to zeros, which stand for "as it is", times the others' number of elements: no copy is made, and the
   // runtime can neither fold it nor take what is computed from it for what is computed from x. It does fold `Shape`.
-  lower(lowering, { inputs: [x, upstream], outputs }) {
-    const shape = lowering.value("Mul", [
-      lowering.value("Size", [counted(lowering, upstream!)]),
-      zeros(lowering, x!),
-    ]);
+  lower(lowering, { inputs: [x, ...upstreams], outputs }) {
+    const sizes = upstreams.map((upstream) => lowering.value("Size", [counted(lowering, upstream)]));
+    const size = sizes.reduce((sum, each) => lowering.value("Add", [sum, each]));
+    const shape = lowering.value("Mul", [size, zeros(lowering, x!)]);
     lowering.emit("Reshape", [x, shape], outputs);
     return true;
   },

@@ -7,7 +7,6 @@ import { clipScale, globalNorm } from "../optim/clip.ts";
 import { accumulate } from "../optim/reductions.ts";
 import { zipTrees } from "../optim/zip.ts";
 import type { Program } from "../program.ts";
-import { type HalfDType, saveActivations } from "../saved-activations.ts";
 import { isTensorSpec, isTracer, spec, type Tracer, trace } from "../trace.ts";
 import { mapTree } from "../tree.ts";
 
@@ -21,9 +20,6 @@ import { mapTree } from "../tree.ts";
  */
 export type LossFunction = (parameters: never, batch: never, seed: Tracer) => Tracer;
 
-/** The dtype of what the forward pass keeps for the gradient. */
-export type SavedActivations = "float32" | HalfDType;
-
 const scalarSpec = (dtype: TensorSpec["dtype"]) => spec(dtype, []);
 
 /**
@@ -34,10 +30,9 @@ export function traceGradient(
   loss: LossFunction,
   parameters: unknown,
   batch: unknown,
-  options: { readonly microBatches: number; readonly savedActivations?: SavedActivations },
+  { microBatches }: { readonly microBatches: number },
 ): Program {
-  const { microBatches, savedActivations = "float32" } = options;
-  const program = trace(
+  return trace(
     (at, data, seed, accumulated, isFirst) => {
       const { value, gradient } = valueAndGrad((each: unknown) =>
         loss(each as never, data as never, seed as Tracer),
@@ -51,9 +46,6 @@ export function traceGradient(
     },
     [parameters, batch, scalarSpec("int64"), parameters, scalarSpec("bool")],
   );
-  if (savedActivations === "float32") return program;
-  const { variable } = program.outputs.find(({ path }) => path === "loss")!;
-  return saveActivations(program, variable, savedActivations);
 }
 
 /** (parameters, batch, seed) → { loss }. */

@@ -8,17 +8,12 @@ import type { PrecisionChoice } from "../precision/parts.ts";
 import { deriveSeed } from "../random.ts";
 import type { Device } from "../runtime/session.ts";
 import { Value } from "../runtime/value.ts";
+import type { SavedActivations } from "../saved-activations.ts";
 import { scalar, Tensor } from "../tensor.ts";
 import { isTensorSpec } from "../trace.ts";
 import { flatten, mapTree } from "../tree.ts";
 import type { WeightSource } from "../weights.ts";
-import {
-  type LossFunction,
-  type SavedActivations,
-  traceGradient,
-  traceLoss,
-  traceUpdate,
-} from "./train-step.ts";
+import { type LossFunction, traceGradient, traceLoss, traceUpdate } from "./train-step.ts";
 
 /** What is trained and how. */
 export interface TrainerOptions {
@@ -245,14 +240,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     ...(options.precision && { precision: options.precision }),
   };
   const clip = options.maxGradNorm === undefined ? {} : { maxGradNorm: options.maxGradNorm };
-  const step = {
-    microBatches: accumulationSteps,
-    ...(options.savedActivations && { savedActivations: options.savedActivations }),
-  };
-  const gradient = await compile(traceGradient(loss, parameters, batch, step), {
-    ...compileOptions,
-    spinning: true,
-  });
+  const { savedActivations: dtype = "float32" } = options;
+  const gradient = await compile(
+    traceGradient(loss, parameters, batch, { microBatches: accumulationSteps }),
+    { ...compileOptions, spinning: true, savedActivations: { loss: "loss", dtype } },
+  );
   const update = await compile(traceUpdate(optimizer, parameters, clip), compileOptions);
   const evaluation = await compile(traceLoss(evaluationLoss, parameters, batch), compileOptions);
   return new Trainer(options, { gradient, update, evaluation });
