@@ -14,12 +14,6 @@ typedef struct {
   int64_t blocks; /* of rows */
 } GatedJob;
 
-static void gated_keep(const float *from, int64_t count, uint16_t *to) {
-  int64_t i = 0;
-  for (; i + LANES <= count; i += LANES) store_bfloat16(to + i, load(from + i));
-  for (; i < count; i++) to[i] = to_bfloat16(from[i]);
-}
-
 static void gated_row(const Int8Swiglu *p, int64_t row, int64_t panel, const float *gate, const float *up) {
   int64_t width = p->gate.out, padded = round_up(width, DEPTH_STEP), column = panel * SWIGLU_RUN;
   int64_t place = row * (padded / SWIGLU_RUN) + panel, columns = int8_smaller(SWIGLU_RUN, width - column);
@@ -28,8 +22,8 @@ static void gated_row(const Int8Swiglu *p, int64_t row, int64_t panel, const flo
   BlockTotals totals = quantize_block(SWIGLU_RUN, 1, h, (int8_t *[2]){p->blocks.q + row * padded + column});
   p->blocks.scale[place] = totals.scale;
   p->blocks.start[place] = -ZERO_POINT * totals.sums[0];
-  gated_keep(gate, columns, p->kept_gate + row * width + column);
-  gated_keep(up, columns, p->kept_up + row * width + column);
+  round_run(gate, columns, p->kept_gate + row * width + column);
+  round_run(up, columns, p->kept_up + row * width + column);
 }
 
 /* Index as int8_task's. */

@@ -3,6 +3,7 @@
 #include "adamw.c"
 #include "attention.c"
 #include "attention-pages.c"
+#include "bfloat16.c"
 #include "cross-entropy.c"
 #include "int8-rows.c"
 #include "linear-blocks.c"
@@ -26,6 +27,8 @@ const Kernels JOIN(kernels_, KERNEL_PATH) = {
     .path = TEXT(KERNEL_PATH),
     .quantize_rows = quantize_rows,
     .int8_rows = int8_rows,
+    .round_to_bfloat16 = round_to_bfloat16,
+    .widen_bfloat16 = widen_bfloat16,
     .quantize_blocks = quantize_blocks,
     .int8_forward = int8_forward,
     .int8_backward = int8_backward,

@@ -334,10 +334,19 @@ typedef struct {
 
 /* ---- the table -------------------------------------------------------------------------------------------------------- */
 
+/* The one is read, the other written. */
+typedef struct {
+  int64_t count;
+  float *wide;
+  uint16_t *narrow;
+} Bfloat16Cast;
+
 typedef struct {
   const char *path;
   void (*quantize_rows)(const QuantizeRows *, const Parallel *);
   void (*int8_rows)(const Int8Rows *, const Parallel *);
+  void (*round_to_bfloat16)(const Bfloat16Cast *, const Parallel *);
+  void (*widen_bfloat16)(const Bfloat16Cast *, const Parallel *);
   void (*quantize_blocks)(const QuantizeBlocks *, const Parallel *);
   void (*int8_forward)(const Int8Product *, const Parallel *);
   void (*int8_backward)(const Int8Product *, const Parallel *);

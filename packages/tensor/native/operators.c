@@ -685,6 +685,20 @@ static void compute_quantized_swiglu_grad(Call *call, int are_kept) {
 static void compute_swiglu_grad_quantize(Call *call) { compute_quantized_swiglu_grad(call, 0); }
 static void compute_swiglu_grad_quantize_kept(Call *call) { compute_quantized_swiglu_grad(call, 1); }
 
+/* x -> x in bfloat16 */
+static void compute_round_to_bfloat16(Call *call) {
+  Tensor x = input(call, 0);
+  Bfloat16Cast arguments = {elements_of(&x), x.data, output_like(call, 0, &x)};
+  if (!call->status) active_kernels()->round_to_bfloat16(&arguments, &call->parallel);
+}
+
+/* x in bfloat16 -> x */
+static void compute_widen_bfloat16(Call *call) {
+  Tensor x = input(call, 0);
+  Bfloat16Cast arguments = {elements_of(&x), output_like(call, 0, &x), x.data};
+  if (!call->status) active_kernels()->widen_bfloat16(&arguments, &call->parallel);
+}
+
 /* x -> x with each run of 64 columns transformed */
 static void compute_hadamard(Call *call) {
   Tensor x = input(call, 0);
@@ -1007,6 +1021,8 @@ static const Operator operators[] = {
      {U8, F32, U8, F32}, {"hadamard"}, {0}},
     {"SwigluGrad", compute_swiglu_grad, {F32, F32, F32}, 0, {F32, F32}, {"hadamard"}, {0}},
     {"Hadamard", compute_hadamard, {F32}, 0, {F32}, {0}, {0}},
+    {"RoundToBfloat16", compute_round_to_bfloat16, {F32}, 0, {BF16}, {0}, {0}},
+    {"WidenBfloat16", compute_widen_bfloat16, {BF16}, 0, {F32}, {0}, {0}},
     {"CrossEntropy", compute_cross_entropy, {F32, I64}, 0, {F32, F32}, {0}, {0}},
     {"CrossEntropyGrad", compute_cross_entropy_grad, {F32, F32, I64, F32}, 0, {F32}, {0}, {0}},
     {"SelectTokens", compute_select_tokens, {F32, F32, I32, I32, F32, I32}, 0,

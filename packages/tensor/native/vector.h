@@ -208,7 +208,8 @@ static inline Floats load_bfloat16(const uint16_t *from) {
 }
 static inline void store_bfloat16(uint16_t *to, Floats values) {
 #if defined(PATH_AVX512)
-  Ints bits = (Ints)values, rounded = bits + 0x7fff + (bits >> 16 & 1);
+  Ints bits = (Ints)values, step = (bits >> 16 & 1) + 0x7fff;
+  Ints rounded = (Ints)_mm512_add_epi32((__m512i)bits, (__m512i)step);
   Ints quiet = bits | 0x400000; /* what is not a number stays so */
   Ints halves = (Ints)select_floats(values == values, (Floats)rounded, (Floats)quiet);
   _mm256_storeu_si256((__m256i *)to, _mm512_cvtepi32_epi16((__m512i)(halves >> 16)));

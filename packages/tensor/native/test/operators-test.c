@@ -203,6 +203,8 @@ static const Example examples[] = {
     {"SwigluGradQuantizeKept", {ROWS(WIDTH), ROWS(WIDTH), ROWS(WIDTH), VECTOR(WIDTH), VECTOR(WIDTH)}},
     {"SwigluGrad", {ROWS(WIDTH), ROWS(WIDTH), ROWS(WIDTH)}},
     {"Hadamard", {ROWS(WIDTH)}},
+    {"RoundToBfloat16", {ROWS(WIDTH)}},
+    {"WidenBfloat16", {ROWS(WIDTH)}},
     {"CrossEntropy", {{2, {T, CLASSES}}, VECTOR(T)}},
     {"AdamW",
      {ROWS(IN), ROWS(IN), ROWS(IN), ROWS(IN), VECTOR(1), VECTOR(1), VECTOR(1), VECTOR(1), VECTOR(1)}},
@@ -308,7 +310,9 @@ static int is_free(const Example *example, size_t input, size_t axis) {
   if (strcmp(example->name, "ThinOuter") == 0 || (strncmp(example->name, "Thin", 4) == 0 && input == 1))
     return axis == (strcmp(example->name, "ThinExpand") == 0 ? 0 : 1);
   if (strcmp(example->name, "Product") == 0) return axis == (input == 0 ? 1 : 0);
-  if (strcmp(example->name, "SumOfSquares") == 0) return 1;
+  static const char *const free_of_shape[] = {"SumOfSquares", "RoundToBfloat16", "WidenBfloat16"};
+  for (size_t i = 0; i < sizeof free_of_shape / sizeof *free_of_shape; i++)
+    if (strcmp(free_of_shape[i], example->name) == 0) return 1;
   if (strncmp(example->name, "Paged", 5) == 0) return input == 5;
   if (strcmp(example->name, "Int8Rows") == 0) return input == 0;
   if (strcmp(example->name, "SelectTokens") == 0) return (input == 0 && axis == 1) || (input == 5 && axis == 0);

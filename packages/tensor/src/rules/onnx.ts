@@ -62,6 +62,18 @@ const scalarSize = (lowering: Lowering, size: Var["shape"][number]): string =>
     ? lowering.scalar(size, "int64")
     : lowering.value("Squeeze", [lowering.size(size)]);
 
+/** Casts that the native kernels compute: the runtime takes one value after another, with one thread. */
+const NATIVE_CASTS: Readonly<Record<string, string>> = {
+  "float32 bfloat16": "RoundToBfloat16",
+  "bfloat16 float32": "WidenBfloat16",
+};
+
+const lowerCast: Rule<"cast"> = (lowering, { inputs: [x], outputs, params: { dtype } }) => {
+  const operator = NATIVE_CASTS[`${x!.dtype} ${dtype}`];
+  if (operator !== undefined && lowering.emitNative(operator, [x], outputs)) return;
+  lowering.emit("Cast", [x], outputs, { to: DTYPES[dtype].onnxType });
+};
+
 const lowerIota: Rule<"iota"> = (lowering, { outputs, params: { size, dtype } }) => {
   const range = [lowering.scalar(0, "int64"), scalarSize(lowering, size), lowering.scalar(1, "int64")];
   if (dtype === "int64") return lowering.emit("Range", range, outputs);
@@ -143,8 +155,7 @@ const ONNX_RULES: { [P in PrimitiveName]: Rule<P> } = {
   logicalAnd: node("And"),
   logicalOr: node("Or"),
   where: node("Where"),
-  cast: (lowering, { inputs, outputs, params }) =>
-    lowering.emit("Cast", inputs, outputs, { to: DTYPES[params.dtype].onnxType }),
+  cast: lowerCast,
   matmul: lowerMatmul,
   transpose: (lowering, { inputs, outputs, params }) =>
     lowering.emit("Transpose", inputs, outputs, { perm: params.permutation }),
