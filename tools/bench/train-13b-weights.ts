@@ -67,7 +67,9 @@ async function holdsAll(path: string, parts: readonly WeightPart[]): Promise<boo
 /** The weights that were written for a model, read when they are asked for; nothing is kept. */
 export async function readRandomWeights(folder: string, config: LlamaConfig): Promise<WeightSource> {
   const names = new Set([...llamaParameterShapes(config).keys()].map(fileOf));
-  const files = await Promise.all([...names].map((name) => readSafetensors(join(folder, name))));
+  const files = await Promise.all(
+    [...names].map((name) => readSafetensors(join(folder, name), { isMapped: true })),
+  );
   const byPath = new Map(
     files.flatMap((file) => [...file.tensors.keys()].map((path) => [path, file] as const)),
   );
