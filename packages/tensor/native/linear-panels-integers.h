@@ -100,8 +100,8 @@ PANEL_INLINE void panel_tile(const int rows, const int32_t *x, int64_t pairs, co
 #define PANEL_TILE(n) \
   case n: panel_tile(n, x, pairs, groups, column_scale, from, from_stride, to, to_stride); break;
 /* The same for any number of rows, each count compiled on its own. */
-static void panel_tile_of(int64_t rows, const int32_t *x, int64_t pairs,
-                          const int32_t *const groups[PANEL_VECTORS], const float *column_scale, const float *from, int64_t from_stride, float *to,
+static void panel_tile_of(int64_t rows, const int32_t *x, int64_t pairs, const int32_t *const groups[PANEL_VECTORS],
+                          const float *column_scale, const float *from, int64_t from_stride, float *to,
                           int64_t to_stride) {
   switch (rows) {
     PANEL_TILE(1) PANEL_TILE(2) PANEL_TILE(3) PANEL_TILE(4) PANEL_TILE(5) PANEL_TILE(6)
