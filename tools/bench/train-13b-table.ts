@@ -1,6 +1,7 @@
 // The table of `pnpm bench train-13b --table`: memory and time against model size, length and batch.
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
+import { DTYPES } from "@flacuna/tensor";
 import { significant } from "./statistics.ts";
 import type { SizeCase, SizeMeasurement } from "./train-13b-job.ts";
 import type { SizeOptions } from "./train-13b-options.ts";
@@ -19,7 +20,7 @@ const BATCHES = [
 
 /** What the process takes beside weights and activations: Node.js, the runtime, the adapter. */
 const BASE_BYTES = GIB / 2;
-/** Float32 values that a token leaves behind in a layer, in widths of the residual stream and of the feed-forward block. */
+/** Values that a token leaves behind in a layer, in widths of the residual stream and of the feed-forward block. */
 const STREAM_VALUES = 10;
 const BLOCK_VALUES = 3;
 
@@ -34,7 +35,7 @@ export async function measureTable(
   for (const { name, each } of casesOf(options)) {
     const { precision, batchSize, length } = each;
     const title = { model: name, precision, batchSize, length, weightsGib: significant(weightsGib(each)) };
-    if (estimateBytes(each) > availableBytes()) {
+    if (estimateBytes(each, options) > availableBytes()) {
       print([
         `| ${name} | ${precision} | ${batchSize}x${length} | ${weightsGib(each).toFixed(2)} | does not fit | | |`,
       ]);
@@ -66,9 +67,13 @@ function casesOf({
 
 const weightsGib = ({ config, precision }: SizeCase): number => weightBytes(config, precision) / GIB;
 
-function estimateBytes({ config, precision, batchSize, length }: SizeCase): number {
+function estimateBytes(
+  { config, precision, batchSize, length }: SizeCase,
+  { savedActivations }: SizeOptions,
+): number {
   const { hiddenSize, intermediateSize, numHiddenLayers } = config;
-  const perLayer = 4 * (STREAM_VALUES * hiddenSize + BLOCK_VALUES * intermediateSize);
+  const { byteWidth } = DTYPES[savedActivations];
+  const perLayer = byteWidth * (STREAM_VALUES * hiddenSize + BLOCK_VALUES * intermediateSize);
   return weightBytes(config, precision) + BASE_BYTES + batchSize * length * numHiddenLayers * perLayer;
 }
 

@@ -1,11 +1,10 @@
 // `pnpm bench train-13b`: memory and time of LoRA steps of a model far larger than a workstation's memory in float32.
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describeMachine, measurePeaks, type Peaks } from "./machine.ts";
+import { withScratchFolder } from "./scratch-folder.ts";
 import { median, significant } from "./statistics.ts";
 import type { SizeCase, SizeJob, SizeMeasurement, SizeProfile } from "./train-13b-job.ts";
 import { parseSizeOptions, type SizeOptions, USAGE } from "./train-13b-options.ts";
@@ -28,15 +27,10 @@ export async function benchSize(args: readonly string[]): Promise<void> {
   }
   const options = parseSizeOptions(args);
   print(formatMachine(options));
-  const scratch = await mkdtemp(join(tmpdir(), "flacuna-bench-"));
-  try {
-    const summary = options.isTable
-      ? await measureTable(options, (each) => measureCase(each, options, { steps: 1 }), print)
-      : await measurePrecisions(options, scratch);
-    process.stdout.write(`${JSON.stringify(summary)}\n`);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const summary = options.isTable
+    ? await measureTable(options, (each) => measureCase(each, options, { steps: 1 }), print)
+    : await withScratchFolder((scratch) => measurePrecisions(options, scratch));
+  process.stdout.write(`${JSON.stringify(summary)}\n`);
 }
 
 async function measurePrecisions(options: SizeOptions, scratch: string): Promise<Record<string, unknown>> {
