@@ -3,9 +3,9 @@ import type { Device, Precision, PrecisionByPath, PrecisionChoice, WeightSource 
 import { type LlamaConfig, llamaParameterShapes } from "./config.ts";
 
 /**
- * How a model computes with its weights: as in "float32"; rounded to 16 bits, of which integers are the most exact; or in 8 or 4 bits, with activations rounded
- * in blocks. "int4" keeps the blocks of 4 bits that a checkpoint stores, computes what it stores otherwise in 8 bits, and
- * rounds activations less.
+ * How a model computes with its weights: as in "float32"; rounded to 16 bits, of which integers are the most exact; or in
+ * 8 or 4 bits, with activations rounded in blocks. "int4" keeps the blocks of 4 bits that a checkpoint stores, computes
+ * what it stores otherwise in 8 bits, and rounds activations less.
  */
 export type ModelPrecision = "float32" | "bfloat16" | "int16" | "float16" | "int8" | "int4";
 
