@@ -3,9 +3,7 @@
 
 import { TensorError } from "../errors.ts";
 import { float32ToBfloat16 } from "../float16.ts";
-
-/** Outputs and inputs of packed weights are padded with zeros to a multiple of this. */
-const PADDING = 32;
+import { offsetInPairRow, paddedToPairs, pairRowStart } from "./pair-layout.ts";
 
 /**
  * Packs W [outputs, inputs] as [outputs / 16, inputs / 2, 16 outputs, 2 inputs] bfloat16 bit patterns, both sizes
@@ -21,13 +19,13 @@ export function packBfloat16(
   inputs: number,
 ): Uint16Array {
   checkLength("packBfloat16", weight.length, outputs, inputs, outputs * inputs);
-  const paddedInputs = padded(inputs);
-  const packed = new Uint16Array(padded(outputs) * paddedInputs);
+  const paddedInputs = paddedToPairs(inputs);
+  const packed = new Uint16Array(paddedToPairs(outputs) * paddedInputs);
   for (let o = 0; o < outputs; o++) {
     const row = weight.subarray(o * inputs, (o + 1) * inputs);
     const bits = row instanceof Float32Array ? float32ToBfloat16(row) : row;
-    const start = rowStart(o, paddedInputs);
-    for (let i = 0; i < inputs; i++) packed[start + offsetInRow(i)] = bits[i]!;
+    const start = pairRowStart(o, paddedInputs);
+    for (let i = 0; i < inputs; i++) packed[start + offsetInPairRow(i)] = bits[i]!;
   }
   return packed;
 }
@@ -38,21 +36,15 @@ export function packBfloat16(
  * @throws {TensorError} `TENSOR_INVALID_ARGUMENT` when the length is not that of packed weights of these sizes
  */
 export function unpackBfloat16(packed: Uint16Array, outputs: number, inputs: number): Uint16Array {
-  const paddedInputs = padded(inputs);
-  checkLength("unpackBfloat16", packed.length, outputs, inputs, padded(outputs) * paddedInputs);
+  const paddedInputs = paddedToPairs(inputs);
+  checkLength("unpackBfloat16", packed.length, outputs, inputs, paddedToPairs(outputs) * paddedInputs);
   const weight = new Uint16Array(outputs * inputs);
   for (let o = 0; o < outputs; o++) {
-    const start = rowStart(o, paddedInputs);
-    for (let i = 0; i < inputs; i++) weight[o * inputs + i] = packed[start + offsetInRow(i)]!;
+    const start = pairRowStart(o, paddedInputs);
+    for (let i = 0; i < inputs; i++) weight[o * inputs + i] = packed[start + offsetInPairRow(i)]!;
   }
   return weight;
 }
-
-const padded = (size: number): number => Math.ceil(size / PADDING) * PADDING;
-
-/** Where the packed row of output `o` starts; its pairs of inputs lie 32 elements apart. */
-const rowStart = (o: number, paddedInputs: number): number => (o >> 4) * 16 * paddedInputs + (o & 15) * 2;
-const offsetInRow = (i: number): number => (i >> 1) * 32 + (i & 1);
 
 function checkLength(name: string, length: number, outputs: number, inputs: number, expected: number): void {
   if (length === expected) return;

@@ -1,13 +1,14 @@
 // Frozen weights as 16-bit integers with one scale per output, packed as the native panel products read them, in either
 // direction. Pure functions on arrays; what the products compute is in `native/linear-panels.c`.
 
-import { TensorError } from "../errors.ts";
+import { offsetInPairRow, paddedToPairs, pairRowStart } from "./pair-layout.ts";
+import { checkWeights, notFinite } from "./quantized-rows.ts";
 
-/** Outputs and inputs of packed weights are padded with zeros to a multiple of this. */
-const PADDING = 32;
 const LARGEST = 32_767;
 /** So many neighbouring inputs are a vector of at most this length: two such vectors have a product below 2³¹. */
 const [NEIGHBOURS, LENGTH] = [256, 46_000];
+/** Neighbours are counted from a multiple of this on. */
+const STEP = 32;
 /** Below the smallest normal float32 a scale has no inverse; such a row is all zero, as in the kernels. */
 const SMALLEST_SCALE = 2 ** -126;
 
@@ -26,29 +27,21 @@ export interface Int16Weight {
  * @throws {TensorError} `TENSOR_INVALID_ARGUMENT` when the length is not `outputs * inputs`, or a weight is not finite
  */
 export function quantizeInt16(weight: Float32Array, outputs: number, inputs: number): Int16Weight {
-  if (weight.length !== outputs * inputs) {
-    throw new TensorError(
-      "TENSOR_INVALID_ARGUMENT",
-      `quantizeInt16: expected ${outputs} x ${inputs} = ${outputs * inputs} weights, got ${weight.length}`,
-      { details: { outputs, inputs, length: weight.length } },
-    );
-  }
-  const paddedInputs = padded(inputs);
-  const packed = new Int16Array(padded(outputs) * paddedInputs);
-  const scales = new Float32Array(padded(outputs));
+  checkWeights("quantizeInt16", weight, outputs, inputs);
+  const paddedInputs = paddedToPairs(inputs);
+  const packed = new Int16Array(paddedToPairs(outputs) * paddedInputs);
+  const scales = new Float32Array(paddedToPairs(outputs));
   for (let o = 0; o < outputs; o++) {
     const row = weight.subarray(o * inputs, (o + 1) * inputs);
     const scale = rowScale(row);
-    if (!Number.isFinite(scale)) throw notFinite(o, row);
+    if (!Number.isFinite(scale)) throw notFinite("quantizeInt16", "int16", o, row);
     scales[o] = scale;
     const inverse = scale === 0 ? 0 : 1 / scale;
-    const start = (o >> 4) * 16 * paddedInputs + (o & 15) * 2;
-    for (let i = 0; i < inputs; i++) packed[start + (i >> 1) * 32 + (i & 1)] = Math.round(row[i]! * inverse);
+    const start = pairRowStart(o, paddedInputs);
+    for (let i = 0; i < inputs; i++) packed[start + offsetInPairRow(i)] = Math.round(row[i]! * inverse);
   }
   return { packed, scales };
 }
-
-const padded = (size: number): number => Math.ceil(size / PADDING) * PADDING;
 
 /** The float32 scale of a row; 0 when it is too small to divide by, not finite when a weight is not. */
 function rowScale(row: Float32Array): number {
@@ -64,9 +57,9 @@ function largestOf(row: Float32Array): number {
 
 /** The largest sum of squares of neighbours. */
 function mostSquares(row: Float32Array): number {
-  const blocks = new Float64Array(Math.ceil(row.length / PADDING));
-  for (let i = 0; i < row.length; i++) blocks[Math.floor(i / PADDING)]! += row[i]! ** 2;
-  const together = NEIGHBOURS / PADDING;
+  const blocks = new Float64Array(Math.ceil(row.length / STEP));
+  for (let i = 0; i < row.length; i++) blocks[Math.floor(i / STEP)]! += row[i]! ** 2;
+  const together = NEIGHBOURS / STEP;
   let most = 0;
   for (let first = 0; first < blocks.length; first++) {
     let squares = 0;
@@ -74,13 +67,4 @@ function mostSquares(row: Float32Array): number {
     most = Math.max(most, squares);
   }
   return most;
-}
-
-function notFinite(output: number, row: Float32Array): TensorError {
-  const input = row.findIndex((value) => !Number.isFinite(value));
-  return new TensorError(
-    "TENSOR_INVALID_ARGUMENT",
-    `quantizeInt16: weight [${output}, ${input}] is ${row[input]}; int16 needs finite weights`,
-    { details: { output, input, value: row[input] } },
-  );
 }

@@ -2,6 +2,7 @@
 // direction. Pure functions on arrays; what the products compute is in `native/linear-int8.c`.
 
 import { TensorError } from "../errors.ts";
+import { checkWeights, notFinite } from "./quantized-rows.ts";
 
 /** Outputs and inputs of packed weights are padded with zeros to a multiple of this. */
 const PADDING = 64;
@@ -31,13 +32,7 @@ export interface Int8Weight {
  * @throws {TensorError} `TENSOR_INVALID_ARGUMENT` when the length is not `outputs * inputs`, or a weight is not finite
  */
 export function quantizeInt8(weight: Float32Array, outputs: number, inputs: number): Int8Weight {
-  if (weight.length !== outputs * inputs) {
-    throw new TensorError(
-      "TENSOR_INVALID_ARGUMENT",
-      `quantizeInt8: expected ${outputs} x ${inputs} = ${outputs * inputs} weights, got ${weight.length}`,
-      { details: { outputs, inputs, length: weight.length } },
-    );
-  }
+  checkWeights("quantizeInt8", weight, outputs, inputs);
   const paddedOutputs = padded(outputs);
   const paddedInputs = padded(inputs);
   const packed = new Int8Array(paddedOutputs * paddedInputs);
@@ -47,7 +42,7 @@ export function quantizeInt8(weight: Float32Array, outputs: number, inputs: numb
   for (let o = 0; o < outputs; o++) {
     const row = weight.subarray(o * inputs, (o + 1) * inputs);
     const scale = rowScale(row);
-    if (!Number.isFinite(scale)) throw notFinite(o, row);
+    if (!Number.isFinite(scale)) throw notFinite("quantizeInt8", "int8", o, row);
     scales[o] = scale;
     rowSums[o] = packRow(row, scale, packed, rowStart(o, paddedInputs), columnSums);
   }
@@ -108,13 +103,4 @@ function packRow(
     sum = (sum + q) | 0;
   }
   return sum;
-}
-
-function notFinite(output: number, row: Float32Array): TensorError {
-  const input = row.findIndex((value) => !Number.isFinite(value));
-  return new TensorError(
-    "TENSOR_INVALID_ARGUMENT",
-    `quantizeInt8: weight [${output}, ${input}] is ${row[input]}; int8 needs finite weights`,
-    { details: { output, input, value: row[input] } },
-  );
 }
