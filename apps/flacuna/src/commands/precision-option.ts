@@ -11,7 +11,7 @@ const CHOICES: readonly GenerationPrecision[] = ["float32", "int16", "bfloat16",
 export const precisionOption = (): Option =>
   new Option(
     "--precision <p>",
-    "what the model is computed in: float32 as stored, int16 as good to four digits and twice as fast, int8 about as good and far faster, int4 smallest",
+    "what the model is computed in: float32 as stored, int16 as good to four digits and faster, int8 about as good and far faster, int4 smallest",
   )
     .choices(CHOICES)
     .default("float32");
