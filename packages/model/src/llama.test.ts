@@ -2,6 +2,7 @@ import {
   constant,
   dim,
   evaluate,
+  type Pages,
   spec,
   Tensor,
   type TensorSpec,
@@ -14,14 +15,7 @@ import { type LlamaConfig, llamaParameterShapes } from "./config.ts";
 import { TOY, toyWeights } from "./fixtures/toy-model.ts";
 import { type Linear, linear } from "./layers/linear.ts";
 import { rotaryTable } from "./layers/rotary.ts";
-import {
-  type LayerPool,
-  type LlamaOptions,
-  llamaHidden,
-  llamaLogits,
-  llamaPagedHidden,
-  rotaryOptions,
-} from "./llama.ts";
+import { type LlamaOptions, llamaHidden, llamaLogits, llamaPagedHidden, rotaryOptions } from "./llama.ts";
 
 const [B, T] = [dim("B"), dim("T")];
 const WEIGHTS = toyWeights(TOY);
@@ -168,7 +162,7 @@ describe("llamaPagedHidden()", () => {
   const rotary = rotaryTable(64, rotaryOptions(TOY));
   interface Result {
     readonly hidden: Tensor;
-    readonly pool: readonly LayerPool<Tensor>[];
+    readonly pool: readonly Pages<Tensor>[];
   }
   interface Part {
     readonly ids: readonly number[];

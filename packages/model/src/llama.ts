@@ -7,6 +7,7 @@ import {
   checkpoint,
   gather,
   mulDims,
+  type Pages,
   pagedAttention,
   reshape,
   rmsNorm,
@@ -93,14 +94,6 @@ export function llamaHead(
   return linear("lm_head.weight", hidden, params(path));
 }
 
-/** Keys and values of one layer in G pages of P positions, which sequences share out. */
-export interface LayerPool<T> {
-  /** [G, K, D, P] */
-  readonly keys: T;
-  /** [G, K, P, D] */
-  readonly values: T;
-}
-
 /** New tokens of several sequences, one after another without padding, whose earlier tokens are in pages. */
 export interface PagedInputs {
   /** [N] int64; those of one sequence side by side and in order */
@@ -115,8 +108,8 @@ export interface PagedInputs {
   readonly reads?: Tracer | undefined;
   /** [L, D/2] each, L more than the largest position */
   readonly rotary: Rotary<Tracer>;
-  /** per layer */
-  readonly pool: readonly LayerPool<Tracer>[];
+  /** per layer, in G pages that sequences share out */
+  readonly pool: readonly Pages<Tracer>[];
 }
 
 /**
@@ -129,9 +122,9 @@ export function llamaPagedHidden(
   params: Parameters,
   { tokens, reads, rotary, pool: before, ...places }: PagedInputs,
   options: LlamaOptions = {},
-): { readonly hidden: Tracer; readonly pool: readonly LayerPool<Tracer>[] } {
+): { readonly hidden: Tracer; readonly pool: readonly Pages<Tracer>[] } {
   const heads = { heads: config.numAttentionHeads, keyValueHeads: config.numKeyValueHeads };
-  const pool: LayerPool<Tracer>[] = [];
+  const pool: Pages<Tracer>[] = [];
   const hidden = decoder(config, params, { tokens, reads }, options, (layer, projected) => {
     const past = { ...before[layer]!, ...rotary, ...places };
     const { mixed, ...written } = pagedAttention(projected, past, heads);

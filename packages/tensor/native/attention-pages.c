@@ -1,16 +1,15 @@
 /* Causal grouped-query attention of new tokens over keys and values in pages. Each query meets the positions of its
    sequence block by block; what the blocks give is merged in their order. Blocks begin at fixed positions and every sum has
    a fixed order, so that a token gets the same bits in any company. There is nothing of its own for matrix tiles. */
-#include "attention-pages.h"
+#include "attention-pages-float.h"
+#include "attention-pages-integers.h"
 
 /* Most rows (a token's query heads of one key head each) that a task takes together. */
 #define PAGE_ROWS 192
-/* So many rows or fewer read the pages as they are: to widen a block first would cost more. */
+/* Blocks for so many rows or fewer are divided among threads. */
 #define PAGE_FEW_ROWS (2 * STRIP_ROWS)
 /* Rows whose scores stay in the nearest cache while they become shares and mix. */
 #define PAGE_TOGETHER (4 * STRIP_ROWS)
-/* Positions whose keys, or values, meet all these rows before the next. */
-#define PAGE_PANEL 64
 /* Tokens that one task rotates and writes. */
 #define PAGE_PREPARE 32
 /* Tasks worth having: blocks of few rows are handed out in so many parts. */
@@ -43,7 +42,10 @@ typedef struct {
 typedef struct {
   const PagedAttention *p;
   int64_t group;  /* query heads of a key head */
-  float *rotated; /* queries, scaled as well: [key heads][tokens][group][D] */
+  const PageKind *kind;
+  int64_t per;    /* numbers in an element of pages: 1 or, of integers, 2 */
+  void *rotated;  /* queries, scaled as well, elements: [key heads][tokens][group][D / per] */
+  float *scales;  /* of integers, [key heads][tokens][group] */
   PageQueries *queries;
   PagePart *parts;
 } PageCall;
@@ -64,26 +66,22 @@ static int64_t page_first_row(const PageCall *call, const PageQueries *q, int64_
 
 /* ---- rotation, and new keys and values ------------------------------------------------------------------ */
 
-static inline void page_halve(const float *x, int64_t size, uint16_t *to) {
-  for (int64_t i = 0; i < size; i += LANES) store_float16(to + i, load(x + i));
-}
-
 /* One token's key, rotated, and value of one head. */
-static void page_write(const PagedAttention *p, int64_t token, int64_t head, const float *key) {
-  const int64_t size = p->head_size, step = p->page_size, position = p->positions[token];
-  const int64_t page = p->pages[p->sequence[token] * p->page_columns + position / step], slot = position % step;
-  const int64_t at = (page * p->key_value_heads + head) * size * step;
-  const float *value = p->value + (token * p->key_value_heads + head) * size;
-  if (p->is_half) {
-    uint16_t halves[256], *keys = (uint16_t *)p->keys + at + slot;
-    page_halve(key, size, halves);
-    for (int64_t d = 0; d < size; d++) keys[d * step] = halves[d];
-    page_halve(value, size, (uint16_t *)p->values + at + slot * size);
-  } else {
-    float *keys = (float *)p->keys + at + slot;
-    for (int64_t d = 0; d < size; d++) keys[d * step] = key[d];
-    memcpy((float *)p->values + at + slot * size, value, size * sizeof(float));
-  }
+static void page_write_floats(const PagedAttention *p, int64_t at, int64_t slot, const float *key, const float *value) {
+  const int64_t size = p->head_size, step = p->page_size;
+  float *keys = (float *)p->keys + at * size * step + slot;
+  for (int64_t d = 0; d < size; d++) keys[d * step] = key[d];
+  memcpy((float *)p->values + (at * step + slot) * size, value, size * sizeof(float));
+}
+static void page_write_integers(const PagedAttention *p, int64_t at, int64_t slot, const float *key, const float *value) {
+  const int64_t size = p->head_size, step = p->page_size;
+  int16_t rounded[256], *keys = (int16_t *)p->keys + at * size * step + slot * 2;
+  int16_t *values = (int16_t *)p->values + at * size * step + slot / 2 * size * 2 + slot % 2;
+  float *scales = p->scales + at * 2 * step + slot;
+  scales[0] = integers_by_length(key, size, rounded);
+  for (int64_t d = 0; d < size; d += 2) memcpy(keys + d * step, rounded + d, 2 * sizeof(int16_t));
+  scales[step] = integers_up_to(value, size, PAGE_VALUE_BOUND, rounded);
+  for (int64_t d = 0; d < size; d++) values[d * 2] = rounded[d];
 }
 
 static void page_prepare(void *argument, size_t index) {
@@ -91,132 +89,82 @@ static void page_prepare(void *argument, size_t index) {
   const PagedAttention *p = call->p;
   const int64_t size = p->head_size, half = size / 2, first = (int64_t)index * PAGE_PREPARE;
   const float scale = LOG2_E / sqrtf((float)size);
-  float key[256];
+  float turned[256];
   for (int64_t token = first; token < attention_min(first + PAGE_PREPARE, p->tokens); token++) {
     const float *cos = p->cos + p->positions[token] * half, *sin = p->sin + p->positions[token] * half;
     for (int64_t head = 0; head < p->heads; head++) {
       const int64_t row = (head / call->group * p->tokens + token) * call->group + head % call->group;
-      rotate_row(half, cos, sin, 1, scale, p->query + (token * p->heads + head) * size, call->rotated + row * size);
+      const float *query = p->query + (token * p->heads + head) * size;
+      if (call->per == 1) {
+        rotate_row(half, cos, sin, 1, scale, query, (float *)call->rotated + row * size);
+      } else {
+        rotate_row(half, cos, sin, 1, scale, query, turned);
+        call->scales[row] = integers_by_length(turned, size, (int16_t *)call->rotated + row * size);
+      }
     }
+    const int64_t page = p->pages[p->sequence[token] * p->page_columns + p->positions[token] / p->page_size];
     for (int64_t head = 0; head < p->key_value_heads; head++) {
-      rotate_row(half, cos, sin, 1, 1, p->key + (token * p->key_value_heads + head) * size, key);
-      page_write(p, token, head, key);
+      const int64_t from = (token * p->key_value_heads + head) * size, at = page * p->key_value_heads + head;
+      rotate_row(half, cos, sin, 1, 1, p->key + from, turned);
+      (call->per == 1 ? page_write_floats : page_write_integers)(p, at, p->positions[token] % p->page_size, turned,
+                                                                 p->value + from);
     }
   }
 }
 
 /* ---- one block ------------------------------------------------------------------------------------------ */
 
-/* Where the key and value of a position lie. */
-static void page_place(const PagedAttention *p, const PageQueries *q, int64_t head, int64_t position, const void **key,
-                       const void **value) {
-  const int64_t size = p->head_size, width = p->is_half ? sizeof(uint16_t) : sizeof(float);
-  const int64_t page = q->pages[position / p->page_size], slot = position % p->page_size;
-  const int64_t at = (page * p->key_value_heads + head) * size * p->page_size;
-  *key = (const char *)p->keys + (at + slot) * width;
-  *value = (const char *)p->values + (at + slot * size) * width;
-}
-
 /* A block where it lies. What follows its last position may be read and means nothing. */
-static PageBlock page_block(const PagedAttention *p, const PageQueries *q, int64_t head, int64_t block) {
-  const int64_t last = q->position + q->count - 1, begin = block * PAGE_BLOCK, unit_values = PAGE_UNIT * p->head_size;
-  PageBlock found = {.size = p->head_size, .key_step = p->page_size, .is_half = p->is_half};
-  for (int64_t unit = 0; unit < PAGE_UNITS + PAGE_AHEAD; unit++)
-    page_place(p, q, head, attention_min(begin + unit * PAGE_UNIT, last / PAGE_UNIT * PAGE_UNIT), found.keys + unit,
-               found.values + unit);
-  for (int64_t unit = 0; unit < PAGE_AHEAD; unit++) { /* keys of two units lie in one stretch, dimension by dimension */
-    const uint16_t *next = found.keys[PAGE_UNITS + unit / 2 * 2];
-    found.values[PAGE_UNITS + unit] = next + unit % 2 * unit_values;
-  }
-  for (int64_t unit = 0; unit < PAGE_AHEAD; unit++) found.keys[PAGE_UNITS + unit] = found.values[unit];
-  return found;
-}
-
-/* The same in float32 and in `memory`: keys in panels [PAGE_BLOCK / PAGE_PANEL][D][PAGE_PANEL], values as they were. */
-static PageBlock page_widen(const PageBlock *from, int64_t keys, float *memory) {
-  const int64_t size = from->size, units = (keys + PAGE_UNIT - 1) / PAGE_UNIT, in_panel = PAGE_PANEL / PAGE_UNIT;
-  float *values = memory + PAGE_BLOCK * size;
-  PageBlock wide = {.size = size, .key_step = PAGE_PANEL};
-  for (int64_t unit = 0; unit < PAGE_UNITS; unit++) {
-    const int64_t there = attention_min(unit, units - 1);
-    wide.keys[unit] = memory + there / in_panel * PAGE_PANEL * size + there % in_panel * PAGE_UNIT;
-    wide.values[unit] = values + there * PAGE_UNIT * size;
-  }
-  for (int64_t unit = 0; unit < units; unit++) {
-    float *key = (float *)wide.keys[unit], *value = (float *)wide.values[unit];
-    for (int64_t d = 0; d < size; d++)
-      for (int64_t j = 0; j < PAGE_UNIT; j += LANES)
-        store(key + d * PAGE_PANEL + j, load_page(from->keys[unit], d * from->key_step + j, from->is_half));
-    for (int64_t i = 0; i < PAGE_UNIT * size; i += LANES)
-      store(value + i, load_page(from->values[unit], i, from->is_half));
-  }
-  return wide;
-}
-
-/* Scores of the first `seen` keys become shares 2^(score - largest), whose sum goes to `sums`. Returns the largest. */
-static float page_shares(float *scores, int64_t seen, float *sums) {
-  enum { WIDE = 4 }; /* vectors that do not wait for each other */
-  Floats top[WIDE], sum[WIDE] = {};
-  for (int64_t j = seen; j % (WIDE * LANES) != 0; j++) scores[j] = -INFINITY;
-#pragma GCC unroll 4
-  for (int v = 0; v < WIDE; v++) top[v] = splat(-FLT_MAX);
-  for (int64_t j = 0; j < seen; j += WIDE * LANES)
-#pragma GCC unroll 4
-    for (int v = 0; v < WIDE; v++) top[v] = max_floats(top[v], load(scores + j + v * LANES));
-  const float largest = attention_max_lanes(max_floats(max_floats(top[0], top[1]), max_floats(top[2], top[3])));
-  for (int64_t j = 0; j < seen; j += WIDE * LANES)
-#pragma GCC unroll 4
-    for (int v = 0; v < WIDE; v++) {
-      const Floats share = page_share(load(scores + j + v * LANES) - splat(largest));
-      sum[v] += share;
-      store(scores + j + v * LANES, share);
+static PageBlock page_block(const PageCall *call, const PageQueries *q, int64_t head, int64_t block) {
+  const PagedAttention *p = call->p;
+  const int64_t size = p->head_size, step = p->page_size, last = (q->position + q->count - 1) / PAGE_UNIT;
+  PageBlock found = {.size = size, .key_step = step};
+  for (int64_t unit = 0; unit < 2 * PAGE_UNITS; unit++) {
+    const int64_t position = attention_min(block * PAGE_UNITS + unit, last) * PAGE_UNIT, slot = position % step;
+    const int64_t at = q->pages[position / step] * p->key_value_heads + head, element = at * size * step / call->per;
+    const float *keys = (const float *)p->keys + element + slot;
+    if (unit >= PAGE_UNITS) {
+      found.next_keys[unit - PAGE_UNITS] = keys;
+      continue;
     }
-  store(sums, (sum[0] + sum[1]) + (sum[2] + sum[3]));
-  return largest;
+    found.keys[unit] = keys;
+    found.values[unit] = (const float *)p->values + element + slot * size / call->per;
+    if (p->scales == NULL) continue;
+    found.key_scales[unit] = p->scales + at * 2 * step + slot;
+    found.value_scales[unit] = found.key_scales[unit] + step;
+  }
+  return found;
 }
 
 /* What a task works in. */
 typedef struct {
-  float *scores; /* [PAGE_TOGETHER][PAGE_BLOCK], then shares */
-  float *wide;   /* two times [PAGE_BLOCK][D] */
+  PageShares shares; /* of PAGE_TOGETHER rows */
   PageTotals block, total;
 } PageWork;
 
-static PageWork page_work(const PagedAttention *p, int64_t rows) {
-  const int64_t scores = PAGE_TOGETHER * PAGE_BLOCK, wide = 2 * PAGE_BLOCK * p->head_size;
-  const int64_t totals = round_up(page_total_floats(p, rows), LANES);
-  float *memory = scratch(ATTENTION_TASK_SLOT, (scores + wide + 2 * totals) * sizeof(float));
-  PageWork work = {.scores = memory, .wide = memory + scores};
-  work.block = page_totals_in(work.wide + wide, p, rows);
-  work.total = page_totals_in(work.wide + wide + totals, p, rows);
+static PageWork page_work_in(AttentionMemory *memory, const PagedAttention *p, int64_t rows) {
+  const int64_t floats = page_total_floats(p, rows), scores = PAGE_TOGETHER * PAGE_BLOCK;
+  PageWork work;
+  work.shares.scores = attention_take(memory, scores, sizeof(float));
+  work.shares.shares = attention_take(memory, scores, sizeof(int16_t));
+  work.shares.scales = attention_take(memory, PAGE_TOGETHER, sizeof(float));
+  work.block = page_totals_in(attention_take(memory, floats, sizeof(float)), p, rows);
+  work.total = page_totals_in(attention_take(memory, floats, sizeof(float)), p, rows);
   return work;
 }
-
-/* Scores of `rows` rows: strips of them against panels of keys, as far as they see. */
-static void page_score_rows(const PageBlock *block, const float *rotated, const int64_t *seen, int64_t rows,
-                            float *scores) {
-  for (int64_t key = 0; key < seen[rows - 1]; key += STRIP_COLUMNS)
-    for (int64_t row = 0; row < rows; row += STRIP_ROWS) {
-      const int64_t count = attention_min(rows - row, STRIP_ROWS);
-      if (key < seen[row + count - 1])
-        page_scores(block, key, rotated + row * block->size, scores + row * PAGE_BLOCK, count);
-    }
+static PageWork page_work(const PagedAttention *p, int64_t rows) {
+  AttentionMemory memory = {NULL, 0};
+  page_work_in(&memory, p, rows);
+  memory = (AttentionMemory){scratch(ATTENTION_TASK_SLOT, memory.used), 0};
+  return page_work_in(&memory, p, rows);
 }
 
-/* What their shares mix of the values. A strip's rows go together as far as the first sees, and on alone. */
-static void page_mix_rows(const PageBlock *block, const float *shares, const int64_t *seen, int64_t rows, float *mixed) {
-  const int64_t size = block->size;
-  memset(mixed, 0, rows * size * sizeof(float));
-  for (int64_t key = 0; key < seen[rows - 1]; key += PAGE_PANEL)
-    for (int64_t row = 0; row < rows; row += STRIP_ROWS) {
-      const int64_t count = attention_min(rows - row, STRIP_ROWS), limit = key + PAGE_PANEL;
-      const int64_t common = attention_min(seen[row], limit), next = attention_max(common, key);
-      if (key < common) page_mix(block, key, common, shares + row * PAGE_BLOCK, mixed + row * size, count);
-      if (next >= attention_min(seen[row + count - 1], limit)) continue;
-      for (int64_t each = row; each < row + count; each++) {
-        const int64_t last = attention_min(seen[each], limit);
-        if (next < last) page_mix(block, next, last, shares + each * PAGE_BLOCK, mixed + each * size, 1);
-      }
+/* Scores of the rows: strips of them against panels of keys, as far as they see. */
+static void page_score(const PageKind *kind, const PageBlock *block, const PageRows *rows, float *scores) {
+  for (int64_t key = 0; key < rows->seen[rows->count - 1]; key += STRIP_COLUMNS)
+    for (int64_t row = 0; row < rows->count; row += STRIP_ROWS) {
+      const int64_t count = attention_min(rows->count - row, STRIP_ROWS);
+      if (key < rows->seen[row + count - 1]) kind->strip(block, key, rows, row, count, scores + row * PAGE_BLOCK);
     }
 }
 
@@ -225,20 +173,19 @@ static void page_attend(const PageCall *call, const PageQueries *q, int64_t head
                         PageTotals totals) {
   const PagedAttention *p = call->p;
   const int64_t size = p->head_size, begin = index * PAGE_BLOCK, end = q->count * call->group;
-  const int64_t keys = attention_min(q->position + q->count - begin, PAGE_BLOCK);
-  const float *rotated = call->rotated + (head * p->tokens + q->token) * call->group * size;
-  PageBlock block = page_block(p, q, head, index);
-  if (!page_is_few(call, q)) block = page_widen(&block, keys, work->wide);
-  for (int64_t first = page_first_row(call, q, index), rows; first < end; first += rows) {
-    int64_t seen[PAGE_TOGETHER];
-    rows = attention_min(end - first, PAGE_TOGETHER);
-    for (int64_t row = 0; row < rows; row++)
+  const int64_t of = (head * p->tokens + q->token) * call->group; /* the first of all rows */
+  const PageBlock block = page_block(call, q, head, index);
+  int64_t seen[PAGE_TOGETHER];
+  PageRows rows = {.seen = seen};
+  for (int64_t first = page_first_row(call, q, index); first < end; first += rows.count) {
+    rows.rotated = (const float *)call->rotated + (of + first) * size / call->per;
+    rows.scales = call->scales + of + first;
+    rows.count = attention_min(end - first, PAGE_TOGETHER);
+    for (int64_t row = 0; row < rows.count; row++)
       seen[row] = attention_min(q->position + (first + row) / call->group + 1 - begin, PAGE_BLOCK);
-    page_score_rows(&block, rotated + first * size, seen, rows, work->scores);
-    for (int64_t row = 0; row < rows; row++)
-      totals.largest[first + row] =
-          page_shares(work->scores + row * PAGE_BLOCK, seen[row], totals.sums + (first + row) * LANES);
-    page_mix_rows(&block, work->scores, seen, rows, totals.mixed + first * size);
+    page_score(call->kind, &block, &rows, work->shares.scores);
+    call->kind->share(&block, &rows, &work->shares, totals.largest + first, totals.sums + first * LANES);
+    call->kind->mix(&block, &rows, &work->shares, totals.mixed + first * size);
   }
 }
 
@@ -346,8 +293,11 @@ static int64_t page_list_parts(const PageCall *call, int64_t groups, int64_t spa
 }
 
 static PageCall page_layout(const PagedAttention *p, AttentionMemory *memory) {
-  PageCall call = {.p = p, .group = p->heads / p->key_value_heads};
-  call.rotated = attention_take(memory, p->tokens * p->heads * p->head_size, sizeof(float));
+  const int64_t rows = p->tokens * p->heads;
+  PageCall call = {.p = p, .group = p->heads / p->key_value_heads, .kind = &PAGES_OF_FLOATS, .per = 1};
+  if (p->scales != NULL) call.kind = &PAGES_OF_INTEGERS, call.per = 2;
+  call.rotated = attention_take(memory, rows * p->head_size / call.per, sizeof(float));
+  call.scales = attention_take(memory, rows, sizeof(float));
   call.queries = attention_take(memory, p->tokens, sizeof(PageQueries));
   return call;
 }

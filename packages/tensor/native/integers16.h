@@ -5,11 +5,37 @@
 #include "kernels.h"
 #include "vector.h"
 
-/* sum + a.low * b.low + a.high * b.high. As text, since compilers spill the sums of the intrinsic. */
+typedef uint32_t UnsignedInts __attribute__((vector_size(LANES * 4)));
+typedef int32_t IntsUnaligned __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+static inline Ints load_ints(const int32_t *from) { return *(const IntsUnaligned *)from; }
+
+/* sum + a.low * b.low + a.high * b.high, modulo 2^32. As text, since compilers spill the sums of the intrinsic. */
 static inline __attribute__((always_inline)) Ints add_pair_products(Ints sum, Ints a, Ints b) {
+#if defined(PATH_AVX512)
   __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
   return sum;
+#elif defined(PATH_AVX2)
+  return (Ints)_mm256_add_epi32((__m256i)sum, _mm256_madd_epi16((__m256i)a, (__m256i)b));
+#else
+  const Ints low = (a << 16 >> 16) * (b << 16 >> 16), high = (a >> 16) * (b >> 16);
+  return (Ints)((UnsignedInts)sum + (UnsignedInts)low + (UnsignedInts)high);
+#endif
 }
+
+/* LANES values to the nearest integers, saturated to 16 bits; of NaN any. */
+static inline void store_integers16(int16_t *to, Floats x) {
+#if defined(PATH_AVX512)
+  _mm256_storeu_si256((__m256i *)to, _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32((__m512)x)));
+#elif defined(PATH_AVX2)
+  const __m256i wide = _mm256_cvtps_epi32((__m256)x);
+  _mm_storeu_si128((__m128i *)to, _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1)));
+#else
+  const Floats magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer, in the low bits */
+  const Ints near = (Ints)(min_floats(max_floats(x, splat(-32768.0f)), splat(32767.0f)) + magic);
+  for (int i = 0; i < LANES; i++) to[i] = (int16_t)near[i];
+#endif
+}
+static inline Floats floats_of(Ints x) { return __builtin_convertvector(x, Floats); }
 
 /* The larger magnitude, as the bits of a float: so ordered, NaN is the largest and is never lost. */
 static inline Ints larger_magnitude(Ints largest, Floats x) { return max_ints(largest, (Ints)x & 0x7fffffff); }
@@ -34,12 +60,33 @@ static inline float integer_scale(Ints largest, float bound, Floats *inverse) {
   return integer_scales(largest, splat(bound), inverse)[0];
 }
 
-static inline Ints load_ints(const int32_t *from) { return (Ints)_mm512_loadu_si512(from); }
+static inline Ints largest_magnitude(const float *x, int64_t size) {
+  Ints largest = {};
+  for (int64_t i = 0; i < size; i += LANES) largest = larger_magnitude(largest, load(x + i));
+  return splat_int(max_lane_int(largest));
+}
+static inline float round_to_integers(const float *x, int64_t size, Ints largest, Floats bound, int16_t *to) {
+  Floats inverse;
+  const float scale = integer_scales(largest, bound, &inverse)[0];
+  for (int64_t i = 0; i < size; i += LANES) store_integers16(to + i, load(x + i) * inverse);
+  return scale;
+}
+/* `size` values as integers up to `bound`; returns their scale. size: a multiple of LANES. */
+static inline float integers_up_to(const float *x, int64_t size, float bound, int16_t *to) {
+  return round_to_integers(x, size, largest_magnitude(x, size), splat(bound), to);
+}
+/* The same for at most 256 values, as finely as lets them be a vector no longer than INTEGER_LENGTH. */
+static inline float integers_by_length(const float *x, int64_t size, int16_t *to) {
+  const Ints largest = largest_magnitude(x, size);
+  Floats squares = {};
+  for (int64_t i = 0; i < size; i += LANES) squares += load(x + i) * load(x + i);
+  return round_to_integers(x, size, largest, integer_bounds(largest, splat(sum_lanes(squares))), to);
+}
+
+#if defined(PATH_AVX512)
 static inline __m512i round_floats(Floats x) { return _mm512_cvtps_epi32((__m512)x); }
 /* 16 values -> 8 pairs */
-static inline void store_integers(int32_t *pairs, Floats x) {
-  _mm256_storeu_si256((__m256i *)pairs, _mm512_cvtsepi32_epi16(round_floats(x)));
-}
+static inline void store_integers(int32_t *pairs, Floats x) { store_integers16((int16_t *)pairs, x); }
 /* 16 pairs of a value of each */
 static inline void store_pairs(int32_t *pairs, Floats first, Floats second) {
   const __m512i high = _mm512_slli_epi32(round_floats(second), 16);
@@ -48,7 +95,7 @@ static inline void store_pairs(int32_t *pairs, Floats first, Floats second) {
 
 /* rows [depth][row_step] -> [depth / 2][size] pairs along the depth, no more than 256; scales: [size]. A last row may be
    alone. */
-static void integer_columns(const float *rows, int64_t row_step, int64_t depth, int64_t size, int32_t *pairs,
+static inline void integer_columns(const float *rows, int64_t row_step, int64_t depth, int64_t size, int32_t *pairs,
                             float *scales) {
   for (int64_t i = 0; i < size; i += LANES) {
     Ints largest = {};
@@ -66,5 +113,6 @@ static void integer_columns(const float *rows, int64_t row_step, int64_t depth, 
     }
   }
 }
+#endif
 
 #endif

@@ -146,10 +146,12 @@ typedef struct {
 typedef struct {
   int64_t tokens, heads, key_value_heads, head_size; /* head_size: a multiple of 16 from 16 to 256 */
   int64_t page_size, page_columns;                   /* page_size: a multiple of 16 */
-  int is_half;                                       /* pages hold float16, not float32 */
   const float *query;                                /* [tokens, heads, head_size] */
   const float *key, *value;                          /* [tokens, key_value_heads, head_size] */
-  void *keys, *values; /* [pages, key_value_heads, head_size, page_size], [pages, key_value_heads, page_size, head_size] */
+  /* float32 [pages, key_value_heads, head_size, page_size], [pages, key_value_heads, page_size, head_size]; or int16 in
+     pairs, [pages, key_value_heads, head_size / 2, page_size, 2], [pages, key_value_heads, page_size / 2, head_size, 2] */
+  void *keys, *values;
+  float *scales; /* of int16, [pages, key_value_heads, 2, page_size]: keys' and values'; else null */
   const int32_t *pages;                /* [sequences, page_columns]; only what the tokens need is read */
   const int32_t *sequence, *positions; /* [tokens] */
   const float *cos, *sin;              /* [positions, head_size / 2] */

@@ -495,9 +495,7 @@ static void check_places(Call *call, const PagedAttention *p, int64_t sequences,
   }
 }
 
-static int are_page_sizes(const Tensor *keys) {
-  if (keys->rank != 4) return 0;
-  int64_t heads = keys->sizes[1], head_size = keys->sizes[2], page_size = keys->sizes[3];
+static int are_page_sizes(int64_t heads, int64_t head_size, int64_t page_size) {
   return heads > 0 && head_size >= 16 && head_size <= 256 && head_size % 16 == 0 && page_size > 0 &&
          page_size % 16 == 0;
 }
@@ -509,54 +507,65 @@ static void *output_over(Call *call, size_t index, const Tensor *pages, size_t e
   return data;
 }
 
-/* (query [N, H*D], key, value [N, K*D], keys [G, K, D, P], values [G, K, P, D], pages [S, E], sequence, positions [N],
-   cos, sin [L, D/2]) -> mixed, keys, values */
-static void compute_pages(Call *call, int is_half) {
-  Tensor inputs[10];
-  for (size_t index = 0; index < 10; index++) inputs[index] = input(call, index);
-  const Tensor *query = &inputs[0], *keys = &inputs[3], *values = &inputs[4], *pages = &inputs[5], *cos = &inputs[8];
+/* (query [N, H*D], key, value [N, K*D], pages ..., pages of sequences [S, E], sequence, positions [N], cos, sin [L, D/2])
+   -> mixed, pages ... The pages are keys [G, K, D, P] and values [G, K, P, D], or of integers keys [G, K, D/2, P, 2],
+   values [G, K, P/2, D, 2] and scales [G, K, 2, P]. */
+static void compute_pages(Call *call, int is_integer) {
+  Tensor inputs[11];
+  const size_t past = is_integer ? 6 : 5, rank = is_integer ? 5 : 4;
+  for (size_t index = 0; index < past + 5; index++) inputs[index] = input(call, index);
+  const Tensor *query = &inputs[0], *keys = &inputs[3], *values = &inputs[4], *scales = &inputs[5];
+  const Tensor *pages = &inputs[past], *sequence = &inputs[past + 1], *positions = &inputs[past + 2];
+  const Tensor *cos = &inputs[past + 3], *sin = &inputs[past + 4];
   if (call->status) return;
-  if (!are_page_sizes(keys)) return fail(call, "PagedAttention: pages of a size that the kernels do not take");
-  int64_t head_size = keys->sizes[2], page_size = keys->sizes[3], width = keys->sizes[1] * head_size;
+  if (keys->rank != rank) return fail(call, "PagedAttention: pages of keys have too many or too few axes");
+  int64_t heads = keys->sizes[1], head_size = keys->sizes[2] * (is_integer ? 2 : 1), page_size = keys->sizes[3];
+  if (!are_page_sizes(heads, head_size, page_size))
+    return fail(call, "PagedAttention: pages of a size that the kernels do not take");
+  int64_t width = heads * head_size;
   if (query->rank != 2 || query->sizes[1] == 0 || query->sizes[1] % width != 0)
     return fail(call, "PagedAttention: queries are not [N, H*D] with heads that share key heads evenly");
   int64_t tokens = query->sizes[0], row[] = {tokens, width}, angles[] = {cos->sizes[0], head_size / 2};
-  int64_t of_values[] = {keys->sizes[0], keys->sizes[1], page_size, head_size};
+  int64_t of_keys[] = {keys->sizes[0], heads, keys->sizes[2], page_size, 2};
+  int64_t of_values[] = {keys->sizes[0], heads, is_integer ? page_size / 2 : page_size, head_size, 2};
+  int64_t of_scales[] = {keys->sizes[0], heads, 2, page_size};
   expect_sizes(call, &inputs[1], 2, row, "PagedAttention: keys are not [N, K*D]");
   expect_sizes(call, &inputs[2], 2, row, "PagedAttention: values are not [N, K*D]");
-  expect_sizes(call, values, 4, of_values, "PagedAttention: pages of values are not [G, K, P, D]");
+  expect_sizes(call, keys, rank, of_keys, "PagedAttention: pages of keys are not [G, K, D/2, P, 2]");
+  expect_sizes(call, values, rank, of_values, "PagedAttention: pages of values do not fit those of keys");
+  if (is_integer) expect_sizes(call, scales, 4, of_scales, "PagedAttention: scales are not [G, K, 2, P]");
   if (pages->rank != 2) return fail(call, "PagedAttention: the sequences' pages are not [S, E]");
-  expect_sizes(call, &inputs[6], 1, &tokens, "PagedAttention: sequences are not [N]");
-  expect_sizes(call, &inputs[7], 1, &tokens, "PagedAttention: positions are not [N]");
+  expect_sizes(call, sequence, 1, &tokens, "PagedAttention: sequences are not [N]");
+  expect_sizes(call, positions, 1, &tokens, "PagedAttention: positions are not [N]");
   expect_sizes(call, cos, 2, angles, "PagedAttention: cosines are not [L, D/2]");
-  expect_sizes(call, &inputs[9], 2, angles, "PagedAttention: sines are not [L, D/2]");
+  expect_sizes(call, sin, 2, angles, "PagedAttention: sines are not [L, D/2]");
   PagedAttention arguments = {
       .tokens = tokens,
       .heads = query->sizes[1] / head_size,
-      .key_value_heads = keys->sizes[1],
+      .key_value_heads = heads,
       .head_size = head_size,
       .page_size = page_size,
       .page_columns = pages->sizes[1],
-      .is_half = is_half,
       .query = query->data,
       .key = inputs[1].data,
       .value = inputs[2].data,
       .pages = pages->data,
-      .sequence = inputs[6].data,
-      .positions = inputs[7].data,
+      .sequence = sequence->data,
+      .positions = positions->data,
       .cos = cos->data,
-      .sin = inputs[9].data,
+      .sin = sin->data,
   };
   if (!call->status) check_places(call, &arguments, pages->sizes[0], keys->sizes[0], angles[0]);
   if (call->status) return;
-  size_t element = is_half ? sizeof(uint16_t) : sizeof(float);
+  size_t element = is_integer ? sizeof(int16_t) : sizeof(float);
   arguments.mixed = output_like(call, 0, query);
   arguments.keys = output_over(call, 1, keys, element);
   arguments.values = output_over(call, 2, values, element);
+  if (is_integer) arguments.scales = output_over(call, 3, scales, sizeof(float));
   if (!call->status) active_kernels()->paged_attention(&arguments, &call->parallel);
 }
 static void compute_paged_attention(Call *call) { compute_pages(call, 0); }
-static void compute_paged_attention_float16(Call *call) { compute_pages(call, 1); }
+static void compute_paged_attention_int16(Call *call) { compute_pages(call, 1); }
 
 /* (x, gain) -> normalised, inverse [..., 1], q, scale [..., 1] */
 static void compute_rms_norm_quantize(Call *call) {
@@ -1009,8 +1018,8 @@ static const Operator operators[] = {
      {F32, F32, F32}, {"head_size", "allow_bfloat16"}, {0}},
     {"PagedAttention", compute_paged_attention, {F32, F32, F32, F32, F32, I32, I32, I32, F32, F32}, 0,
      {F32, F32, F32}, {0}, {0}},
-    {"PagedAttentionFloat16", compute_paged_attention_float16,
-     {F32, F32, F32, F16, F16, I32, I32, I32, F32, F32}, 0, {F32, F16, F16}, {0}, {0}},
+    {"PagedAttentionInt16", compute_paged_attention_int16,
+     {F32, F32, F32, I16, I16, F32, I32, I32, I32, F32, F32}, 0, {F32, I16, I16, F32}, {0}, {0}},
     {"RmsNormQuantize", compute_rms_norm_quantize, {F32, F32}, 0, {F32, F32, U8, F32}, {0}, {"epsilon"}},
     {"RmsNormGrad", compute_rms_norm_grad, {F32, F32, F32, F32, F32}, 1, {F32}, {0}, {0}},
     {"Swiglu", compute_swiglu, {F32, F32}, 0, {F32}, {"hadamard"}, {0}},

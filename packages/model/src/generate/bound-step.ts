@@ -1,7 +1,6 @@
 // A step program with all it reads and writes bound: a step hands over what is new, in memory that stays. Plans nothing.
-import type { ProgramBinding, Tensor, Value } from "@flacuna/tensor";
+import type { Pages, ProgramBinding, Tensor, Value } from "@flacuna/tensor";
 import type { Selection, StepResult } from "../engine/step-model.ts";
-import type { LayerPool } from "../llama.ts";
 import type { PagePool } from "./page-pool.ts";
 import { ReusedValues } from "./reused-values.ts";
 import type { CompiledStep } from "./step-programs.ts";
@@ -25,7 +24,7 @@ export class BoundStep implements Disposable {
   constructor({ choice, executable }: CompiledStep, pool: PagePool) {
     this.#choice = choice;
     this.#binding = executable.createBinding();
-    for (const [layer, { keys, values }] of pool.layers.entries()) this.#bindLayer(layer, { keys, values });
+    for (const [layer, pages] of pool.layers.entries()) this.#bindLayer(layer, pages);
   }
 
   /**
@@ -62,10 +61,10 @@ export class BoundStep implements Disposable {
   }
 
   /** Written over what is read. */
-  #bindLayer(layer: number, { keys, values }: LayerPool<Value>): void {
-    this.#binding.bindInput(`0.pool.${layer}.keys`, keys);
-    this.#binding.bindInput(`0.pool.${layer}.values`, values);
-    this.#binding.bindOutput(`pool.${layer}.keys`, keys);
-    this.#binding.bindOutput(`pool.${layer}.values`, values);
+  #bindLayer(layer: number, pages: Pages<Value>): void {
+    for (const [name, value] of Object.entries(pages)) {
+      this.#binding.bindInput(`0.pool.${layer}.${name}`, value);
+      this.#binding.bindOutput(`pool.${layer}.${name}`, value);
+    }
   }
 }

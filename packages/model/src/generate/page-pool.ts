@@ -1,12 +1,20 @@
 // The keys and values of all sequences as device values in pages, written in place. Knows no sequence.
 import { totalmem } from "node:os";
-import { type Device, DTYPES, Value } from "@flacuna/tensor";
+import {
+  type Device,
+  type Dim,
+  DTYPES,
+  type Pages,
+  pageShapes,
+  spec,
+  type TensorSpec,
+  Value,
+} from "@flacuna/tensor";
 import type { LlamaConfig } from "../config.ts";
 import { ModelError } from "../errors.ts";
-import type { LayerPool } from "../llama.ts";
 
-/** What keys and values are kept in. */
-export type PoolDType = "float32" | "float16";
+/** What keys and values are kept in: integers where native kernels read them, floats of 16 bits elsewhere. */
+export type PoolDType = "float32" | "float16" | "int16";
 
 /** How large a pool is and where it lies. */
 export interface PagePoolOptions {
@@ -45,31 +53,47 @@ function memoryBytes(): number {
 
 /** Bytes that the keys and values of one token take, in all layers. */
 function tokenBytes({ numHiddenLayers, numKeyValueHeads, headDim }: LlamaConfig, dtype: PoolDType): number {
-  return 2 * numHiddenLayers * numKeyValueHeads * headDim * DTYPES[dtype].byteWidth;
+  const scale = dtype === "int16" ? DTYPES.float32.byteWidth : 0;
+  return 2 * numHiddenLayers * numKeyValueHeads * (headDim * DTYPES[dtype].byteWidth + scale);
+}
+
+/** What a layer's pages are made of, by what they are kept in. */
+export function layerSpecs(
+  { numKeyValueHeads, headDim }: LlamaConfig,
+  { dtype, pages, pageSize }: { readonly dtype: PoolDType; readonly pages: Dim; readonly pageSize: number },
+): Pages<TensorSpec> {
+  const shapes = pageShapes(dtype, { pages, pageSize, keyValueHeads: numKeyValueHeads, headSize: headDim });
+  const { keys, values, scales } = shapes;
+  return {
+    keys: spec(dtype, keys),
+    values: spec(dtype, values),
+    ...(scales && { scales: spec("float32", scales) }),
+  };
 }
 
 /** Pages of every layer; on "cpu" the system gives the memory of a page when it is first written. Dispose it when done. */
 export class PagePool implements Disposable {
   readonly pageCount: number;
   readonly pageSize: number;
-  readonly layers: readonly LayerPool<Value>[];
+  readonly layers: readonly Pages<Value>[];
 
   /** @throws TensorError `TENSOR_OUT_OF_MEMORY` */
   constructor(config: LlamaConfig, { pageCount, pageSize, dtype, device }: PagePoolOptions) {
     this.pageCount = pageCount;
     this.pageSize = pageSize;
-    const { numKeyValueHeads: K, headDim: D, numHiddenLayers } = config;
+    const specs = Object.entries(layerSpecs(config, { dtype, pages: pageCount, pageSize }));
     const values: Value[] = [];
-    const allocate = (shape: readonly number[]): Value => {
-      const value = Value.allocate(dtype, shape, device);
+    const allocate = ({ dtype, shape }: TensorSpec): Value => {
+      const value = Value.allocate(dtype, shape as readonly number[], device);
       values.push(value);
       return value;
     };
     try {
-      this.layers = Array.from({ length: numHiddenLayers }, () => ({
-        keys: allocate([pageCount, K, D, pageSize]),
-        values: allocate([pageCount, K, pageSize, D]),
-      }));
+      this.layers = Array.from(
+        { length: config.numHiddenLayers },
+        () =>
+          Object.fromEntries(specs.map(([name, each]) => [name, allocate(each)])) as unknown as Pages<Value>,
+      );
     } catch (error) {
       for (const value of values) value.dispose();
       throw error;
@@ -77,10 +101,7 @@ export class PagePool implements Disposable {
   }
 
   dispose(): void {
-    for (const { keys, values } of this.layers) {
-      keys.dispose();
-      values.dispose();
-    }
+    for (const layer of this.layers) for (const value of Object.values(layer)) value.dispose();
   }
 
   [Symbol.dispose](): void {

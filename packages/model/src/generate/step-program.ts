@@ -18,7 +18,7 @@ import {
   type PagedInputs,
   type Parameters,
 } from "../llama.ts";
-import type { PoolDType } from "./page-pool.ts";
+import { layerSpecs, type PoolDType } from "./page-pool.ts";
 import type { TokenChoice } from "./token-choice.ts";
 
 /** How a step program is built. */
@@ -66,14 +66,10 @@ function parametersOf(config: LlamaConfig): Parameters {
 }
 
 function inputSpecs(config: LlamaConfig, { poolDType, pageSize, choice, adapters }: StepProgramOptions) {
-  const { numKeyValueHeads: K, headDim: D } = config;
-  const [N, G] = [dim("N"), dim("G")];
+  const N = dim("N");
   const ofTokens = spec("int32", [N]);
-  const table = spec("float32", [dim("L"), D / 2]);
-  const layer = {
-    keys: spec(poolDType, [G, K, D, pageSize]),
-    values: spec(poolDType, [G, K, pageSize, D]),
-  };
+  const table = spec("float32", [dim("L"), config.headDim / 2]);
+  const layer = layerSpecs(config, { dtype: poolDType, pages: dim("G"), pageSize });
   const inputs: Record<string, TensorSpec | object> = {
     tokens: spec("int64", [N]),
     positions: ofTokens,

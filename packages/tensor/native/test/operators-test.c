@@ -143,7 +143,7 @@ enum { IN = 96, OUT = 70, OUT2 = 65, OUT3 = 130, HEAD = 16, B = 2, T = 5, WIDTH 
 
 typedef struct {
   size_t rank;
-  int64_t sizes[4];
+  int64_t sizes[5];
 } Shape;
 
 typedef struct {
@@ -167,9 +167,11 @@ typedef struct {
 #define ROTATION {2, {T, HEAD / 2}}
 #define PAGE_KEYS {4, {3, 2, HEAD, 32}}
 #define PAGE_VALUES {4, {3, 2, 32, HEAD}}
-#define PAGED \
-  {{2, {1, 4 * HEAD}}, {2, {1, 2 * HEAD}}, {2, {1, 2 * HEAD}}, PAGE_KEYS, PAGE_VALUES, {2, {1, 1}}, VECTOR(1), VECTOR(1), \
-   ROTATION, ROTATION}
+#define PAIRED_KEYS {5, {3, 2, HEAD / 2, 32, 2}}
+#define PAIRED_VALUES {5, {3, 2, 16, HEAD, 2}}
+#define PAGE_SCALES {4, {3, 2, 2, 32}}
+#define PAGED_ROWS {2, {1, 4 * HEAD}}, {2, {1, 2 * HEAD}}, {2, {1, 2 * HEAD}}
+#define PAGED_PLACES {2, {1, 1}}, VECTOR(1), VECTOR(1), ROTATION, ROTATION
 
 static const Example examples[] = {
     {"QuantizeRows", {ROWS(IN), VECTOR(IN)}},
@@ -193,8 +195,8 @@ static const Example examples[] = {
     {"Int4BlockLinear3", {ROWS(IN), INT4_WEIGHT(OUT), INT4_WEIGHT(OUT2), INT4_WEIGHT(OUT3), VECTOR(IN)}},
     {"Attention", {QUERY, KEY, KEY, ROTATION, ROTATION, {2, {B, T}}}},
     {"AttentionGrad", {QUERY, QUERY, KEY, KEY, ROTATION, ROTATION, {2, {B, T}}, QUERY, {3, {B, 4, T}}}},
-    {"PagedAttention", PAGED},
-    {"PagedAttentionFloat16", PAGED},
+    {"PagedAttention", {PAGED_ROWS, PAGE_KEYS, PAGE_VALUES, PAGED_PLACES}},
+    {"PagedAttentionInt16", {PAGED_ROWS, PAIRED_KEYS, PAIRED_VALUES, PAGE_SCALES, PAGED_PLACES}},
     {"RmsNormQuantize", {ROWS(IN), VECTOR(IN)}},
     {"RmsNormGrad", {ROWS(IN), ROWS(IN), VECTOR(IN), ROWS(1), ROWS(IN)}},
     {"Swiglu", {ROWS(WIDTH), ROWS(WIDTH)}},
@@ -313,7 +315,8 @@ static int is_free(const Example *example, size_t input, size_t axis) {
   static const char *const free_of_shape[] = {"SumOfSquares", "RoundToBfloat16", "WidenBfloat16"};
   for (size_t i = 0; i < sizeof free_of_shape / sizeof *free_of_shape; i++)
     if (strcmp(free_of_shape[i], example->name) == 0) return 1;
-  if (strncmp(example->name, "Paged", 5) == 0) return input == 5;
+  if (strcmp(example->name, "PagedAttention") == 0) return input == 5;
+  if (strcmp(example->name, "PagedAttentionInt16") == 0) return input == 6;
   if (strcmp(example->name, "Int8Rows") == 0) return input == 0;
   if (strcmp(example->name, "SelectTokens") == 0) return (input == 0 && axis == 1) || (input == 5 && axis == 0);
   int are_logits = strncmp(example->name, "CrossEntropy", 12) == 0 && example->inputs[input].rank == 2;
@@ -412,6 +415,7 @@ static void check_wrong_values(const char *path) {
       {"SelectTokens", 3, -1, 1}, {"SelectTokens", 3, T, 1}, {"SelectTokens", 3, 1, 3},
       {"PagedAttention", 5, -1, 0}, {"PagedAttention", 5, 3, 0}, {"PagedAttention", 6, -1, 0},
       {"PagedAttention", 6, 1, 0}, {"PagedAttention", 7, -1, 0}, {"PagedAttention", 7, T, 0},
+      {"PagedAttentionInt16", 6, -1, 0}, {"PagedAttentionInt16", 7, 1, 0}, {"PagedAttentionInt16", 8, T, 0},
   };
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     const CustomOperator *operator = find_operator(wrong[i].name);
