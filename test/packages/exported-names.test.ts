@@ -94,6 +94,7 @@ describe("public names", () => {
       mulDims
       neg
       pad
+      pageShapes
       pagedAttention
       parameterCount
       partPath
@@ -158,8 +159,11 @@ describe("public names", () => {
       type Operand
       type OperatorCount
       type Optimizer
+      type PageDType
       type PagePool
+      type PageSizes
       type PagedProjections
+      type Pages
       type Precision
       type PrecisionByPath
       type PrecisionChoice
