@@ -18,27 +18,30 @@ static inline Ints splat_pair(const void *from) {
   return splat_int(pair);
 }
 
-/* Another element in every line of memory. */
+/* Elements of a line of memory. Keys and values of a unit are as many lines, D / 2: with each line that is read, one is
+   fetched that is read PAGE_AHEAD units later, after the last keys the first values. */
 #define PAGE_LINE 16
 
 static inline __attribute__((always_inline)) void page_integer_scores_of(const PageBlock *block, int64_t first,
                                                                          const int32_t *rows, const float *row_scales,
                                                                          float *scores, const int count) {
   const int64_t pairs = block->size / 2, step = block->key_step;
+  const int64_t later = first / PAGE_UNIT + PAGE_AHEAD, are_last = later >= block->units;
+  const int64_t ahead_step = are_last ? PAGE_LINE : step;
   const int32_t *keys[STRIP_VECTORS], *ahead[STRIP_VECTORS];
   Ints sums[STRIP_ROWS][STRIP_VECTORS] = {};
 #pragma GCC unroll 4
   for (int v = 0; v < STRIP_VECTORS; v++) {
-    const int64_t key = first + v * LANES;
-    keys[v] = (const int32_t *)block->keys[key / PAGE_UNIT] + key % PAGE_UNIT;
-    ahead[v] = (const int32_t *)block->values[key / PAGE_UNIT];
+    const int64_t key = first + v * LANES, unit = key / PAGE_UNIT;
+    keys[v] = (const int32_t *)block->keys[unit] + key % PAGE_UNIT;
+    ahead[v] = are_last ? block->values[unit % PAGE_AHEAD] : block->keys[unit + PAGE_AHEAD];
   }
   for (int64_t i = 0; i < pairs; i++) {
     Ints line[STRIP_VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < STRIP_VECTORS; v++) {
       line[v] = load_ints(keys[v] + i * step);
-      if (v * LANES % PAGE_UNIT == 0) __builtin_prefetch(ahead[v] + i * PAGE_LINE);
+      if (v * LANES % PAGE_UNIT == 0) __builtin_prefetch(ahead[v] + i * ahead_step);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < count; r++) {
@@ -131,12 +134,15 @@ static inline __attribute__((always_inline)) void page_integer_mix_of(const Page
                                                                       int64_t column, const int16_t *shares,
                                                                       const float *scales, float *mixed,
                                                                       const int vectors, const int count) {
-  const int64_t size = block->size, step = block->key_step;
+  const int64_t size = block->size;
   Ints sums[STRIP_ROWS][STRIP_VECTORS] = {};
   for (int64_t unit = from; unit < to; unit++) {
+    const int64_t later = unit + PAGE_AHEAD, are_last = later >= block->units;
+    const int64_t step = are_last ? block->key_step : PAGE_LINE;
     const int32_t *values = (const int32_t *)block->values[unit] + column;
-    const int32_t *ahead = (const int32_t *)block->next_keys[unit] + column / PAGE_LINE * step;
+    const int32_t *ahead = are_last ? block->next_keys[unit % PAGE_AHEAD] : block->values[later];
     const int16_t *of = shares + unit * PAGE_UNIT;
+    ahead += column / PAGE_LINE * step;
     for (int64_t i = 0; i < PAGE_UNIT / 2; i++, values += size, ahead += size / PAGE_LINE * step, of += 2) {
       Ints line[STRIP_VECTORS];
 #pragma GCC unroll 4

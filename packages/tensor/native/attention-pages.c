@@ -119,7 +119,8 @@ static PageBlock page_block(const PageCall *call, const PageQueries *q, int64_t 
   const PagedAttention *p = call->p;
   const int64_t size = p->head_size, step = p->page_size, last = (q->position + q->count - 1) / PAGE_UNIT;
   PageBlock found = {.size = size, .key_step = step};
-  for (int64_t unit = 0; unit < 2 * PAGE_UNITS; unit++) {
+  found.units = attention_min(last + 1 - block * PAGE_UNITS, PAGE_UNITS);
+  for (int64_t unit = 0; unit < PAGE_UNITS + PAGE_AHEAD; unit++) {
     const int64_t position = attention_min(block * PAGE_UNITS + unit, last) * PAGE_UNIT, slot = position % step;
     const int64_t at = q->pages[position / step] * p->key_value_heads + head, element = at * size * step / call->per;
     const float *keys = (const float *)p->keys + element + slot;

@@ -13,13 +13,16 @@
 #define PAGE_UNITS (PAGE_BLOCK / PAGE_UNIT)
 /* Positions whose values meet all rows of a task before the next. */
 #define PAGE_PANEL 64
+/* Units that are fetched from memory before their turn. Pages lie anywhere, so the processor does not foresee them. */
+#define PAGE_AHEAD (PAGE_PANEL / PAGE_UNIT)
 
 /* The keys and values of one block and head, by units; all units point somewhere that can be read. */
 typedef struct {
   const void *keys[PAGE_UNITS];   /* dimension, or pair of dimensions, d at d * key_step */
   const void *values[PAGE_UNITS]; /* position, or pair of positions, i at i * size */
   const float *key_scales[PAGE_UNITS], *value_scales[PAGE_UNITS]; /* of integers */
-  const void *next_keys[PAGE_UNITS];                              /* of the block that is read next */
+  const void *next_keys[PAGE_AHEAD]; /* of the block that is read next */
+  int64_t units; /* that hold something */
   int64_t size, key_step;
 } PageBlock;
 
