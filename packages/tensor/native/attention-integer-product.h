@@ -145,17 +145,4 @@ static void turn_pairs(const int32_t *rows, int64_t depth, int32_t *panel) {
     }
 }
 
-/* 2^x for x <= 0 to about 4e-6 relative; never below 2^-126; NaN stays NaN. */
-static inline Floats share_of_score(Floats x) {
-  x = max_floats(splat(-126.0f), x);
-  const Floats magic = splat(12582912.0f); /* 1.5 * 2^23: adding it rounds to an integer */
-  const Floats whole = (x + magic) - magic, part = x - whole;
-  Floats p = splat(9.6663684e-3f);
-  p = p * part + splat(5.5921976e-2f);
-  p = p * part + splat(2.4022350e-1f);
-  p = p * part + splat(6.9312102e-1f);
-  p = p * part + splat(1.0f);
-  return (Floats)_mm512_scalef_ps((__m512)p, (__m512)whole);
-}
-
 #endif

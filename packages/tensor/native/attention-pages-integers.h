@@ -73,19 +73,6 @@ static inline float page_sum_lanes(Floats x) {
   return x[0];
 }
 
-/* 2^x for x <= 0, to about 4e-6 relative, a tenth of a step of rounding; NaN stays NaN. */
-static inline Floats page_rough_share(Floats x) {
-  const Floats magic = splat(12583039.0f); /* as in exp2_floats */
-  x = max_floats(splat(-126.0f), x);
-  const Floats shifted = x + magic, part = x - (shifted - magic);
-  Floats p = splat(9.6663684e-3f);
-  p = p * part + splat(5.5921976e-2f);
-  p = p * part + splat(2.4022350e-1f);
-  p = p * part + splat(6.9312102e-1f);
-  p = p * part + splat(1.0f);
-  return p * (Floats)((Ints)shifted << 23);
-}
-
 /* Shares, times the scales of values, of PAGE_WIDE vectors of scores; what is not seen has none, whatever scale it has. */
 static inline __attribute__((always_inline)) void page_scale_shares(const PageBlock *block, float *scores, int64_t first,
                                                                     float largest, Floats *sum, Floats *squares,
@@ -93,7 +80,7 @@ static inline __attribute__((always_inline)) void page_scale_shares(const PageBl
 #pragma GCC unroll 4
   for (int v = 0; v < PAGE_WIDE; v++) {
     const int64_t at = first + v * LANES;
-    const Floats score = load(scores + at), share = page_rough_share(score - splat(largest));
+    const Floats score = load(scores + at), share = share_of_score(score - splat(largest));
     Floats scaled = share * load(block->value_scales[at / PAGE_UNIT] + at % PAGE_UNIT);
     if (!are_all_seen) scaled = (Floats)((Ints)scaled & (score != splat(-INFINITY)));
     sum[v] += share;

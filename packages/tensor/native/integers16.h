@@ -35,6 +35,19 @@ static inline void store_integers16(int16_t *to, Floats x) {
   for (int i = 0; i < LANES; i++) to[i] = (int16_t)near[i];
 #endif
 }
+/* 2^x for x <= 0 to about 4e-6 relative, a tenth of a step of rounding; never below 2^-126; NaN stays NaN. */
+static inline Floats share_of_score(Floats x) {
+  const Floats magic = splat(12583039.0f); /* as in exp2_floats */
+  x = max_floats(splat(-126.0f), x);
+  const Floats shifted = x + magic, part = x - (shifted - magic);
+  Floats p = splat(9.6663684e-3f);
+  p = p * part + splat(5.5921976e-2f);
+  p = p * part + splat(2.4022350e-1f);
+  p = p * part + splat(6.9312102e-1f);
+  p = p * part + splat(1.0f);
+  return p * (Floats)((Ints)shifted << 23);
+}
+
 static inline Floats floats_of(Ints x) { return __builtin_convertvector(x, Floats); }
 
 /* The larger magnitude, as the bits of a float: so ordered, NaN is the largest and is never lost. */

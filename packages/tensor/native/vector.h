@@ -227,19 +227,6 @@ static inline float from_float16(uint16_t half) {
   memcpy(&value, &bits, 4);
   return value;
 }
-/* To the nearest, ties to even. */
-static inline uint16_t to_float16(float value) {
-  uint32_t bits, size;
-  memcpy(&bits, &value, 4);
-  const uint32_t sign = bits >> 16 & 0x8000;
-  size = bits & 0x7fffffff;
-  if (size > 0x7f800000) return (uint16_t)(sign | 0x7e00 | (size >> 13 & 1023));
-  if (size >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* from halfway past the largest */
-  if (size >= 0x38800000) return (uint16_t)(sign | (size + 0xfff + (size >> 13 & 1) - 0x38000000) >> 13);
-  float sum = fabsf(value) + 0.5f; /* whose last bit counts 2^-24, as a subnormal's does */
-  memcpy(&bits, &sum, 4);
-  return (uint16_t)(sign | (bits - 0x3f000000));
-}
 static inline Floats load_float16(const uint16_t *from) {
 #if defined(PATH_AVX512)
   return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)from));
@@ -249,15 +236,6 @@ static inline Floats load_float16(const uint16_t *from) {
   Floats values;
   for (int i = 0; i < LANES; i++) values[i] = from_float16(from[i]);
   return values;
-#endif
-}
-static inline void store_float16(uint16_t *to, Floats values) {
-#if defined(PATH_AVX512)
-  _mm256_storeu_si256((__m256i *)to, _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT));
-#elif defined(PATH_AVX2)
-  _mm_storeu_si128((__m128i *)to, _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT));
-#else
-  for (int i = 0; i < LANES; i++) to[i] = to_float16(values[i]);
 #endif
 }
 

@@ -29,4 +29,13 @@ describe("PagePool", () => {
     expect(pool.layers).toHaveLength(TOY.numHiddenLayers);
     expect(pool.layers[1]!.keys.shape).toEqual([3, 2, 16, 16]);
   });
+
+  it("holds integers in pairs, with a scale for each key and value", () => {
+    using pool = new PagePool(TOY, { ...SHAPE, dtype: "int16", pageCount: 3, device: "cpu" });
+    const { keys, values, scales } = pool.layers[0]!;
+    expect([keys.dtype, values.dtype, scales?.dtype]).toEqual(["int16", "int16", "float32"]);
+    expect(keys.shape).toEqual([3, 2, 8, 16, 2]);
+    expect(values.shape).toEqual([3, 2, 8, 16, 2]);
+    expect(scales?.shape).toEqual([3, 2, 2, 16]);
+  });
 });
