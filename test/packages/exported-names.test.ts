@@ -94,7 +94,7 @@ describe("public names", () => {
       mulDims
       neg
       pad
-      pageShapes
+      pageSpecs
       pagedAttention
       parameterCount
       partPath

@@ -9,7 +9,7 @@ export {
 export { crossEntropy } from "./composites/cross-entropy.ts";
 export { hadamard } from "./composites/hadamard.ts";
 export { type PagedProjections, type PagePool, pagedAttention } from "./composites/paged-attention.ts";
-export { type PageDType, type PageSizes, type Pages, pageShapes } from "./composites/pages.ts";
+export { type PageDType, type PageSizes, type Pages, pageSpecs } from "./composites/pages.ts";
 export { rmsNorm } from "./composites/rms-norm.ts";
 export { type SelectedTokens, type SelectTokensOptions, selectTokens } from "./composites/select-tokens.ts";
 export { logSoftmax, softmax } from "./composites/softmax.ts";

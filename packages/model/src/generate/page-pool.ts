@@ -5,8 +5,7 @@ import {
   type Dim,
   DTYPES,
   type Pages,
-  pageShapes,
-  spec,
+  pageSpecs,
   type TensorSpec,
   Value,
 } from "@flacuna/tensor";
@@ -41,7 +40,7 @@ export function pagesFor(
   if (tokens !== undefined && !(Number.isSafeInteger(tokens) && tokens >= 1)) {
     throw new ModelError("MODEL_INVALID_ARGUMENT", `cacheTokens must be a positive integer, got ${tokens}`);
   }
-  const fitting = Math.floor(memoryBytes() / 4 / tokenBytes(config, dtype));
+  const fitting = Math.floor(memoryBytes() / 4 / tokenBytes(config, { dtype, pageSize }));
   return Math.ceil((tokens ?? Math.max(pageSize, Math.min(DEFAULT_TOKENS, fitting))) / pageSize);
 }
 
@@ -52,9 +51,15 @@ function memoryBytes(): number {
 }
 
 /** Bytes that the keys and values of one token take, in all layers. */
-function tokenBytes({ numHiddenLayers, numKeyValueHeads, headDim }: LlamaConfig, dtype: PoolDType): number {
-  const scale = dtype === "int16" ? DTYPES.float32.byteWidth : 0;
-  return 2 * numHiddenLayers * numKeyValueHeads * (headDim * DTYPES[dtype].byteWidth + scale);
+function tokenBytes(
+  config: LlamaConfig,
+  page: { readonly dtype: PoolDType; readonly pageSize: number },
+): number {
+  const specs = Object.values(layerSpecs(config, { ...page, pages: 1 })) as TensorSpec[];
+  const ofPage = specs.map(
+    ({ dtype, shape }) => DTYPES[dtype].byteWidth * (shape as number[]).reduce((a, b) => a * b),
+  );
+  return (config.numHiddenLayers * ofPage.reduce((a, b) => a + b)) / page.pageSize;
 }
 
 /** What a layer's pages are made of, by what they are kept in. */
@@ -62,13 +67,7 @@ export function layerSpecs(
   { numKeyValueHeads, headDim }: LlamaConfig,
   { dtype, pages, pageSize }: { readonly dtype: PoolDType; readonly pages: Dim; readonly pageSize: number },
 ): Pages<TensorSpec> {
-  const shapes = pageShapes(dtype, { pages, pageSize, keyValueHeads: numKeyValueHeads, headSize: headDim });
-  const { keys, values, scales } = shapes;
-  return {
-    keys: spec(dtype, keys),
-    values: spec(dtype, values),
-    ...(scales && { scales: spec("float32", scales) }),
-  };
+  return pageSpecs(dtype, { pages, pageSize, keyValueHeads: numKeyValueHeads, headSize: headDim });
 }
 
 /** Pages of every layer; on "cpu" the system gives the memory of a page when it is first written. Dispose it when done. */

@@ -2,13 +2,14 @@
 // only. One operator may normalise or activate the rows first, and multiply them with up to three weights; `fuse` sees to that.
 import type { Attributes, Composite } from "../composite.ts";
 import type { Attribute } from "../onnx/lowering.ts";
-import { abs, add, div, floor, greater, matmul, max, mul, pad, reshape, slice, sum, where } from "../ops.ts";
+import { add, div, matmul, mul, pad, reshape, slice } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import { hadamard } from "./hadamard.ts";
 import { type Int8Weight, unpackInt8 } from "./int8-linear.ts";
 import { BLOCK, type Int4Weight, unpackInt4 } from "./panel-linear.ts";
 import { roundUp } from "./quantize-rows.ts";
 import { rmsNorm } from "./rms-norm.ts";
+import { inSteps, largestOfRows } from "./rounding.ts";
 import { swiglu } from "./swiglu.ts";
 
 /** Columns of a block of activations that meet weights of 8 bits. */
@@ -25,11 +26,8 @@ function roundInBlocks(x: Tracer, block: number, bytes: number): Tracer {
   const width = x.shape.at(-1) as number;
   const padded = pad(x, { axis: -1, before: 0, after: roundUp(width, block) - width });
   const blocks = reshape(padded, [...x.shape.slice(0, -1), roundUp(width, block) / block, block]);
-  const last = { axis: -1, keepDims: true } as const;
-  // ONNX Runtime's maximum passes over NaN: the sum makes the scale of such a block NaN, and adds 0 to others.
-  const scale = add(div(max(abs(blocks), last), LARGEST[bytes]!), sum(mul(blocks, 0), last));
-  const steps = floor(add(div(blocks, where(greater(scale, 0), scale, 1)), 0.5));
-  return slice(reshape(mul(steps, scale), padded.shape), { axis: -1, start: 0, end: width });
+  const scale = div(largestOfRows(blocks), LARGEST[bytes]!);
+  return slice(reshape(mul(inSteps(blocks, scale), scale), padded.shape), { axis: -1, start: 0, end: width });
 }
 
 /** What is done with the rows before they are rounded; the companion is the norm's gain [C], or `up` [..., C]. */

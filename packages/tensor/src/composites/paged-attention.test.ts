@@ -10,7 +10,7 @@ import { randomTensor, relativeError } from "../testing.ts";
 import { spec, trace } from "../trace.ts";
 import { causalAttention } from "./attention.ts";
 import { pagedAttention } from "./paged-attention.ts";
-import { type PageDType, type Pages, pageShapes } from "./pages.ts";
+import { type PageDType, type Pages, pageSpecs } from "./pages.ts";
 
 const HEADS = { heads: 4, keyValueHeads: 2 };
 const [H, K, D, P, L] = [4, 2, 16, 16, 64];
@@ -18,15 +18,8 @@ const [N, S, E, G] = [dim("N"), dim("S"), dim("E"), dim("G")];
 
 const table = (seed: number, dtype: DType) => randomTensor([L, D / 2], seed, dtype);
 
-/** What pages are made of, by what they are kept in. */
-const poolSpecs = (stored: PageDType, pages: Dim = G) => {
-  const { keys, values, scales } = pageShapes(stored, { pages, pageSize: P, keyValueHeads: K, headSize: D });
-  return {
-    keys: spec(stored, keys),
-    values: spec(stored, values),
-    ...(scales && { scales: spec("float32", scales) }),
-  };
-};
+const poolSpecs = (stored: PageDType, pages: Dim = G) =>
+  pageSpecs(stored, { pages, pageSize: P, keyValueHeads: K, headSize: D });
 
 const stepProgram = (dtype: DType, stored: PageDType) =>
   trace((projected, pool) => pagedAttention(projected, pool, HEADS), [

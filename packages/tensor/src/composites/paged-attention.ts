@@ -21,7 +21,7 @@ import {
 import { type Dim, formatShape, mulDims, type Shape } from "../shape.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import { expectShape } from "./expect-shape.ts";
-import { type PageDType, type Pages, type Places, pageShapes, readPages, writePages } from "./pages.ts";
+import { type PageDType, type Pages, type Places, pageSpecs, readPages, writePages } from "./pages.ts";
 import { rotate } from "./rotation.ts";
 import { softmax } from "./softmax.ts";
 
@@ -116,8 +116,7 @@ export interface PagedProjections {
 }
 
 /**
- * Where earlier tokens of sequences are kept, and where the new ones belong. The pages are of the shapes that `pageShapes`
- * gives; give the same values as outputs to write in place.
+ * Where earlier tokens of sequences are kept, and where the new ones belong. The pages are what `pageSpecs` says; give the same values as outputs to write in place.
  */
 export interface PagePool extends Pages<Tracer> {
   /** [S, E] int32: the pages of each sequence in order; entries past its last position are not used and may be 0 */
@@ -155,17 +154,17 @@ export function pagedAttention(
   }
   const N = query.shape[0]!;
   const D = Math.floor((key.shape[1] as number) / keyValueHeads);
-  const shapes = pageShapes(pool.keys.dtype as PageDType, {
+  const specs = pageSpecs(pool.keys.dtype as PageDType, {
     pages: G,
     pageSize: P,
     keyValueHeads,
     headSize: D,
   });
   if (
-    pool.keys.shape.length !== shapes.keys.length ||
-    (pool.scales === undefined) !== (shapes.scales === undefined)
+    pool.keys.shape.length !== specs.keys.shape.length ||
+    (pool.scales === undefined) !== (specs.scales === undefined)
   ) {
-    const message = `pagedAttention: pages of ${pool.keys.dtype} have keys ${formatShape(shapes.keys)}${shapes.scales ? " and scales" : ""}, got ${formatShape(pool.keys.shape)}`;
+    const message = `pagedAttention: pages of ${pool.keys.dtype} have keys ${formatShape(specs.keys.shape)}${specs.scales ? " and scales" : ""}, got ${formatShape(pool.keys.shape)}`;
     throw new TensorError("TENSOR_SHAPE_MISMATCH", message);
   }
   const angles = [cos.shape[0]!, D / 2];
@@ -173,15 +172,15 @@ export function pagedAttention(
     ["query", query, [N, heads * D]],
     ["key", key, [N, keyValueHeads * D]],
     ["value", value, [N, keyValueHeads * D]],
-    ["keys", pool.keys, shapes.keys],
-    ["values", pool.values, shapes.values],
+    ["keys", pool.keys, specs.keys.shape],
+    ["values", pool.values, specs.values.shape],
     ["sequence", sequence, [N]],
     ["positions", positions, [N]],
     ["cos", cos, angles],
     ["sin", sin, angles],
   ];
   for (const [name, operand, shape] of expected) expectShape("pagedAttention", name, operand, shape);
-  if (pool.scales) expectShape("pagedAttention", "scales", pool.scales, shapes.scales!);
+  if (pool.scales) expectShape("pagedAttention", "scales", pool.scales, specs.scales!.shape);
   const tables = [cos, sin].map((table) => cast(table, query.dtype));
   const inputs = [query, key, value, ...tensorsOf(pool), pages, sequence, positions, ...tables];
   const composite = pool.scales === undefined ? OVER_FLOATS : OVER_INTEGERS;

@@ -1,18 +1,15 @@
 // Pages of keys and values that sequences share out: the forms they are kept in, and how each is written and read in
 // primitives. Knows no attention.
+import type { TensorSpec } from "../composite.ts";
 import type { DType, FloatDType } from "../dtype.ts";
 import {
-  abs,
   add,
   broadcastTo,
   cast,
   concat,
   div,
-  floor,
   gather,
-  greater,
   iota,
-  max,
   maximum,
   mod,
   mul,
@@ -23,10 +20,10 @@ import {
   sum,
   takeAlong,
   transpose,
-  where,
 } from "../ops.ts";
 import { type Dim, mulDims, type Shape } from "../shape.ts";
-import type { Tracer } from "../trace.ts";
+import { spec, type Tracer } from "../trace.ts";
+import { inSteps, largestOfRows } from "./rounding.ts";
 
 /** What keys and values in pages can be kept in: floats, or 16-bit integers with a scale for each position. */
 export type PageDType = FloatDType | "int16";
@@ -125,8 +122,8 @@ const INTEGERS: PageForm = {
     const dimension = iota(D);
     const keyParts = [wide(page), wide(head), div(dimension, 2), wide(slot), mod(dimension, 2)];
     const valueParts = [wide(page), wide(head), wide(div(slot, 2)), dimension, wide(mod(slot, 2))];
-    const keyScale = maximum(div(largestOf(key), LARGEST), div(lengthOf(key), LENGTH));
-    const valueScale = div(largestOf(value), LARGEST_VALUE);
+    const keyScale = maximum(div(largestOfRows(key), LARGEST), div(lengthOf(key), LENGTH));
+    const valueScale = div(largestOfRows(value), LARGEST_VALUE);
     const scaleParts = (which: number) => [page, head, iotaFrom(which), slot];
     const scatterScales = (scales: Tracer, which: number, scale: Tracer): Tracer =>
       scatter(scales, joinIndices([N, K], scaleParts(which)), cast(reshape(scale, [N, K]), "float32"));
@@ -153,24 +150,25 @@ const INTEGERS: PageForm = {
   },
 };
 
-const LAST = { axis: -1, keepDims: true } as const;
-const largestOf = (x: Tracer): Tracer => add(max(abs(x), LAST), sum(mul(x, 0), LAST)); // NaN stays NaN
-const lengthOf = (x: Tracer): Tracer => sqrt(sum(mul(x, x), LAST));
+const lengthOf = (x: Tracer): Tracer => sqrt(sum(mul(x, x), { axis: -1, keepDims: true }));
 /** The index `value` [1]. */
 const iotaFrom = (value: number): Tracer => add(iota(1), value);
 
-/** x in steps of its scale. */
-const rounded = (x: Tracer, scale: Tracer): Tracer =>
-  cast(floor(add(div(x, where(greater(scale, 0), scale, 1)), 0.5)), "int16");
+const rounded = (x: Tracer, scale: Tracer): Tracer => cast(inSteps(x, scale), "int16");
 
 const formOf = (dtype: DType): PageForm => (dtype === "int16" ? INTEGERS : FLOATS);
 
 /**
- * The shapes of pages: keys [G, K, D, P] and values [G, K, P, D] of floats; of int16 keys [G, K, D/2, P, 2], values
+ * What pages are made of: keys [G, K, D, P] and values [G, K, P, D] of floats; of int16 keys [G, K, D/2, P, 2], values
  * [G, K, P/2, D, 2] and scales [G, K, 2, P] in float32, of keys and of values: pairs lie as native kernels multiply them.
  */
-export function pageShapes(dtype: PageDType, sizes: PageSizes): Pages<Shape> {
-  return formOf(dtype).shapes(sizes);
+export function pageSpecs(dtype: PageDType, sizes: PageSizes): Pages<TensorSpec> {
+  const { keys, values, scales } = formOf(dtype).shapes(sizes);
+  return {
+    keys: spec(dtype, keys),
+    values: spec(dtype, values),
+    ...(scales && { scales: spec("float32", scales) }),
+  };
 }
 
 /** The pages with the tokens' rotated keys and values, [N, K, D] each, in their places. */

@@ -1,8 +1,9 @@
 // Rows of activations as bytes with one scale each: the left operand of an int8 product.
 import type { Composite } from "../composite.ts";
 import { kernel } from "../onnx/kernel.ts";
-import { abs, add, cast, div, floor, greater, max, mul, pad, sum, where } from "../ops.ts";
+import { add, cast, div, mul, pad } from "../ops.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
+import { inSteps, largestOfRows } from "./rounding.ts";
 
 /** Rows are padded to a multiple of this, as packed weights are. */
 export const DEPTH_STEP = 64;
@@ -20,10 +21,8 @@ const QUANTIZE_ROWS: Composite = {
   // (x [..., C], column scales [C]?) → q [..., C padded] uint8, scale [..., 1]
   define([x, columnScale]) {
     const scaled = columnScale === undefined ? x! : mul(x!, columnScale);
-    const last = { axis: -1, keepDims: true } as const;
-    // ONNX Runtime's maximum passes over NaN: the sum makes the scale of such a row NaN, and adds 0 to others.
-    const scale = add(div(max(abs(scaled), last), LARGEST), sum(mul(scaled, 0), last));
-    const steps = floor(add(div(scaled, where(greater(scale, 0), scale, 1)), 0.5));
+    const scale = div(largestOfRows(scaled), LARGEST);
+    const steps = inSteps(scaled, scale);
     const width = x!.shape.at(-1) as number;
     const padded = pad(steps, { axis: -1, before: 0, after: roundUp(width, DEPTH_STEP) - width });
     return [cast(add(padded, ZERO_POINT), "uint8"), scale];
