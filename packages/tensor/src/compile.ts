@@ -1,6 +1,7 @@
 // Compile a program for a device: joins lowering and runtime, checks arguments, owns disposal.
 import { setImmediate } from "node:timers/promises";
-import { fuse } from "./fuse.ts";
+import { fusionsOf } from "./fuse.ts";
+import { InPlaceWrites } from "./in-place.ts";
 import { lower, type OnnxGraph } from "./onnx/lower.ts";
 import { inPrecision } from "./precision/in-precision.ts";
 import type { PrecisionChoice } from "./precision/parts.ts";
@@ -8,6 +9,7 @@ import { besideStoredBlocks } from "./precision/stored-blocks.ts";
 import { withParts } from "./precision/weights.ts";
 import type { Program } from "./program.ts";
 import { ProgramBinding } from "./program-binding.ts";
+import { rewriteInTurns } from "./rewrite.ts";
 import { physicalParallelism } from "./runtime/parallelism.ts";
 import {
   activeKernelPath,
@@ -72,13 +74,13 @@ export class Executable {
   readonly program: Program;
   private readonly graph: OnnxGraph;
   private readonly session: Session;
-  /** see `ProgramBinding` */
-  private readonly writableOver = new Set<string>();
+  private readonly inPlace: InPlaceWrites;
 
   constructor(program: Program, graph: OnnxGraph, session: Session) {
     this.program = program;
     this.graph = graph;
     this.session = session;
+    this.inPlace = new InPlaceWrites(program);
   }
 
   /**
@@ -112,7 +114,7 @@ export class Executable {
 
   /** For runs that read and write mostly the same values: what is bound stays bound. */
   createBinding(): ProgramBinding {
-    return new ProgramBinding(this.program, this.graph, this.session.createBinding(), this.writableOver);
+    return new ProgramBinding(this.program, this.graph, this.session.createBinding(), this.inPlace);
   }
 
   /** Which operators the program became and what computes them, most frequent first. */
@@ -152,16 +154,19 @@ export async function compile(program: Program, options: CompileOptions = {}): P
   const kernels = device === "cpu" && options.kernels !== false ? await nativeKernels() : undefined;
   const choice = device === "cpu" ? besideStoredBlocks(program, precision, weights) : precision;
   await setImmediate();
-  const rewritten = inPrecision(program, choice, device);
-  await setImmediate();
-  const fused = kernels === undefined ? rewritten : fuse(rewritten);
+  const products = inPrecision(program, choice, device);
+  const rewritten = products === undefined ? program : await rewriteInTurns(program, products);
+  const fused = kernels === undefined ? rewritten : await rewriteInTurns(rewritten, fusionsOf(rewritten));
   await setImmediate();
   const { savedActivations: saved } = options;
   const computed = saved === undefined ? fused : saveActivations(fused, saved.loss, saved.dtype);
   const graph = lower(computed, declareInitializer, { hasNativeKernels: kernels !== undefined });
+  await setImmediate();
+  const initializers = await resolveWeights(graph.weights, weights);
+  await setImmediate();
   const session = await createSession(graph.bytes, {
     device,
-    initializers: await resolveWeights(graph.weights, weights),
+    initializers,
     opaqueInitializers: graph.opaqueWeights,
     prepacked: sharedWeights(weights).prepacked,
     // Threads that spin are the runtime's own: those of the pool would compete with them.

@@ -11,48 +11,12 @@ import {
 import { INT8_FEED_FORWARD } from "./composites/int8-feed-forward.ts";
 import { RMS_NORM_QUANTIZE } from "./composites/rms-norm.ts";
 import { HADAMARD_SWIGLU_GRAD, SWIGLU_GRAD_QUANTIZE, SWIGLU_QUANTIZE } from "./composites/swiglu.ts";
+import { type CompositeEquation, isComposite, Neighbours } from "./neighbours.ts";
 import { weight } from "./ops.ts";
 import type { Equation, Program, Var } from "./program.ts";
-import { rewriteProgram } from "./rewrite.ts";
+import { type Replace, rewriteProgram } from "./rewrite.ts";
 import { shapesEqual } from "./shape.ts";
 import { bindComposite, type Tracer } from "./trace.ts";
-
-type CompositeEquation = Extract<Equation, { primitive: "composite" }>;
-
-const isComposite = (
-  equation: Equation | undefined,
-  names: readonly string[],
-): equation is CompositeEquation =>
-  equation?.primitive === "composite" && names.includes(equation.params.composite.name);
-
-/** Where a program's values come from and who reads them; an output of the program counts as a reader. */
-class Neighbours {
-  private readonly producers = new Map<number, Equation>();
-  private readonly readers = new Map<number, (Equation | "output")[]>();
-
-  constructor(program: Program) {
-    for (const equation of program.equations) {
-      for (const { id } of equation.inputs) this.addReader(id, equation);
-      for (const { id } of equation.outputs) this.producers.set(id, equation);
-    }
-    for (const { variable } of program.outputs) this.addReader(variable.id, "output");
-  }
-
-  private addReader(id: number, reader: Equation | "output"): void {
-    const readers = this.readers.get(id);
-    if (readers === undefined) this.readers.set(id, [reader]);
-    else readers.push(reader);
-  }
-
-  producerOf = ({ id }: Var): Equation | undefined => this.producers.get(id);
-  readersOf = ({ id }: Var): readonly (Equation | "output")[] => this.readers.get(id) ?? [];
-
-  /** The composite of one of these names that makes `variable` for a single reader. */
-  onlyFor(variable: Var, names: readonly string[]): CompositeEquation | undefined {
-    const producer = this.producerOf(variable);
-    return isComposite(producer, names) && this.readersOf(variable).length === 1 ? producer : undefined;
-  }
-}
 
 interface Context {
   readonly neighbours: Neighbours;
@@ -310,16 +274,19 @@ const RULES: readonly Rule[] = [
 ];
 
 /** The program with its fusible neighbours joined; worth it only where native kernels run. */
-export function fuse(program: Program): Program {
+export const fuse = (program: Program): Program => rewriteProgram(program, fusionsOf(program));
+
+/** How `fuse` rewrites the program. */
+export function fusionsOf(program: Program): Replace {
   const neighbours = new Neighbours(program);
   const ready = new Map<number, readonly Tracer[]>();
   const kept = new Map<number, Tracer>();
-  return rewriteProgram(program, (equation, valueOf) => {
+  return (equation, valueOf) => {
     const context = { neighbours, ready, kept, valueOf };
     for (const rule of RULES) {
       const results = rule(equation, context);
       if (results !== undefined) return results;
     }
     return undefined;
-  });
+  };
 }

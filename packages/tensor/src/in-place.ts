@@ -1,4 +1,5 @@
 // Whether an output of a program may be written over one of its inputs.
+import { Neighbours } from "./neighbours.ts";
 import type { PrimitiveName } from "./primitive.ts";
 import type { Equation, Program, Var } from "./program.ts";
 import { shapesEqual } from "./shape.ts";
@@ -55,31 +56,68 @@ const RENAMING: ReadonlySet<PrimitiveName> = new Set([
   "transpose",
 ]);
 
-/**
- * True when every operator that reads the input has finished before the output is written, or reads it place by
- * place while writing. Only then may both be the same value.
- *
- * The runtime makes one operator of several equations, such as a product and a sum after it, and none of a reshape:
- * what these read is then read when the last of them writes.
- */
-export function mayWriteOver(program: Program, output: Var, input: Var): boolean {
-  if (output === input) return true;
-  const producer = program.equations.find(({ outputs }) => outputs.includes(output));
-  if (producer === undefined || producer.primitive === "weight") return false;
-  if (program.outputs.some(({ variable }) => variable === input)) return false;
-  const before = ancestors(program, producer);
-  const ties = tiesTo(
-    input,
-    program.equations.filter((equation) => before.has(equation)),
-  );
-  const isSameMemory = (variable: Var): boolean => variable === input || ties.get(variable) === Tie.RENAMED;
-  return (
-    isTieAllowed(producer, output, input, ties) &&
-    program.equations.every(
-      (equation) => before.has(equation) || equation === producer || !equation.inputs.some(isSameMemory),
-    )
-  );
+/** Which outputs of a program may be written over which of its inputs. */
+export class InPlaceWrites {
+  readonly #program: Program;
+  readonly #neighbours: Neighbours;
+  /** Inputs that are known to serve, by output. */
+  readonly #allowed = new Map<Var, Set<Var>>();
+
+  constructor(program: Program) {
+    this.#program = program;
+    this.#neighbours = new Neighbours(program);
+  }
+
+  /**
+   * True when every operator that reads the input has finished before the output is written, or reads it place by
+   * place while writing. Only then may both be the same value.
+   *
+   * The runtime makes one operator of several equations, such as a product and a sum after it, and none of a reshape:
+   * what these read is then read when the last of them writes.
+   */
+  areAllowed(output: Var, input: Var): boolean {
+    const known = this.#allowed.get(output);
+    if (known?.has(input)) return true;
+    const isAllowed = this.#find(output, input);
+    if (isAllowed) this.#allowed.set(output, new Set(known).add(input));
+    return isAllowed;
+  }
+
+  #find(output: Var, input: Var): boolean {
+    if (output === input) return true;
+    const producer = this.#neighbours.producerOf(output);
+    if (producer === undefined || producer.primitive === "weight") return false;
+    const readers = this.#neighbours.readersOf(input);
+    if (readers.includes("output")) return false;
+    const isOnlyReader = readers.every((reader) => reader === producer);
+    const before = isOnlyReader ? NO_EQUATIONS : this.#ancestors(producer);
+    const ties = tiesTo(input, before);
+    const sameMemory = [...ties].flatMap(([variable, tie]) => (tie === Tie.RENAMED ? [variable] : []));
+    const isLate = (reader: Equation | "output") =>
+      reader !== "output" && reader !== producer && !before.has(reader);
+    return (
+      isTieAllowed(producer, output, input, ties) &&
+      ![input, ...sameMemory].some((variable) => this.#neighbours.readersOf(variable).some(isLate))
+    );
+  }
+
+  /** What is computed before `equation`, in the program's order. */
+  #ancestors(equation: Equation): ReadonlySet<Equation> {
+    const found = new Set<Equation>();
+    const waiting = [equation];
+    for (let each = waiting.pop(); each !== undefined; each = waiting.pop()) {
+      for (const variable of each.inputs) {
+        const producer = this.#neighbours.producerOf(variable);
+        if (producer === undefined || found.has(producer)) continue;
+        found.add(producer);
+        waiting.push(producer);
+      }
+    }
+    return new Set(this.#program.equations.filter((each) => found.has(each)));
+  }
 }
+
+const NO_EQUATIONS: ReadonlySet<Equation> = new Set();
 
 /** How a value may depend on the input's memory at the time it is used; the worst counts. */
 const Tie = { NONE: 0, PLACE_BY_PLACE: 1, RENAMED: 2, UNFINISHED: 3 } as const;
@@ -92,7 +130,7 @@ type Ties = ReadonlyMap<Var, number>;
 const worst = (equation: Equation, ties: Ties): number =>
   Math.max(...equation.inputs.map((variable) => ties.get(variable) ?? Tie.NONE), Tie.NONE);
 
-function tiesTo(input: Var, equations: readonly Equation[]): Ties {
+function tiesTo(input: Var, equations: Iterable<Equation>): Ties {
   const ties = new Map<Var, number>([[input, Tie.PLACE_BY_PLACE]]);
   for (const equation of equations) {
     const tie = tieOf(equation, ties);
@@ -124,16 +162,4 @@ function isTieAllowed(producer: Equation, output: Var, input: Var, ties: Ties): 
   }
   const isElementwise = ELEMENTWISE.has(producer.primitive) && shapesEqual(output.shape, input.shape);
   return worst(producer, ties) <= (isElementwise ? Tie.PLACE_BY_PLACE : Tie.NONE);
-}
-
-function ancestors(program: Program, equation: Equation): Set<Equation> {
-  const needed = new Set(equation.inputs);
-  const found = new Set<Equation>();
-  for (const each of program.equations.toReversed()) {
-    if (!each.outputs.some((variable) => needed.has(variable))) continue;
-    found.add(each);
-    for (const variable of each.inputs) needed.add(variable);
-  }
-  found.delete(equation);
-  return found;
 }

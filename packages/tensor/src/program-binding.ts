@@ -1,8 +1,8 @@
 // `ProgramBinding`: values bound to a program's inputs and outputs, by their paths. Checks them when they change.
 import { TensorError } from "./errors.ts";
-import { mayWriteOver } from "./in-place.ts";
+import type { InPlaceWrites } from "./in-place.ts";
 import type { OnnxGraph } from "./onnx/lower.ts";
-import type { Program } from "./program.ts";
+import type { Program, Var } from "./program.ts";
 import type { Binding } from "./runtime/session.ts";
 import type { Value } from "./runtime/value.ts";
 import { bindSizes } from "./sizes.ts";
@@ -24,23 +24,21 @@ export class ProgramBinding implements Disposable {
   readonly #inputNames: ReadonlyMap<string, string>;
   readonly #outputNames: ReadonlyMap<string, string>;
   readonly #outputPaths: ReadonlyMap<string, string>;
+  readonly #outputVariables: ReadonlyMap<string, Var>;
   readonly #inputs = new Map<string, Value>();
   readonly #outputs = new Map<string, Value | null>();
-  readonly #writableOver: Set<string>;
+  readonly #inPlace: InPlaceWrites;
   #isChecked = false;
 
-  /**
-   * For `Executable.createBinding`.
-   *
-   * @param writableOver pairs of an output and an input that it may be written over, as far as has been found out
-   */
-  constructor(program: Program, graph: OnnxGraph, binding: Binding, writableOver: Set<string>) {
+  /** For `Executable.createBinding`. */
+  constructor(program: Program, graph: OnnxGraph, binding: Binding, inPlace: InPlaceWrites) {
     this.#program = program;
-    this.#writableOver = writableOver;
+    this.#inPlace = inPlace;
     this.#binding = binding;
     this.#inputNames = new Map(program.inputs.map(({ path }, index) => [path, graph.inputNames[index]!]));
     this.#outputNames = new Map(program.outputs.map(({ path }, index) => [path, graph.outputNames[index]!]));
     this.#outputPaths = new Map([...this.#outputNames].map(([path, name]) => [name, path]));
+    this.#outputVariables = new Map(program.outputs.map(({ path, variable }) => [path, variable]));
     for (const path of this.#outputNames.keys()) this.bindOutput(path, null);
   }
 
@@ -105,15 +103,11 @@ export class ProgramBinding implements Disposable {
 
   #checkAlias(path: string, index: number): void {
     const input = this.#program.inputs[index]!;
-    const pair = `${path} ${input.path}`;
-    if (this.#writableOver.has(pair)) return;
-    const output = this.#program.outputs.find((each) => each.path === path)!;
-    if (!mayWriteOver(this.#program, output.variable, input.variable)) {
+    if (!this.#inPlace.areAllowed(this.#outputVariables.get(path)!, input.variable)) {
       fail(
         `output "${path}" cannot be written over argument "${input.path}", which is read later; give it a value of its own`,
       );
     }
-    this.#writableOver.add(pair);
   }
 }
 

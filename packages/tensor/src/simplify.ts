@@ -5,9 +5,16 @@ import { evaluateShape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** All rewrites, in the order that lets one feed the next. */
-export function simplify(program: Program): Program {
-  return removeDeadCode(shareCommonSubexpressions(foldScalars(removeDeadCode(program))));
-}
+export const SIMPLIFICATIONS: readonly ((program: Program) => Program)[] = [
+  removeDeadCode,
+  foldScalars,
+  shareCommonSubexpressions,
+  removeDeadCode,
+];
+
+/** The program after all of them. */
+export const simplify = (program: Program): Program =>
+  SIMPLIFICATIONS.reduce((rewritten, simplification) => simplification(rewritten), program);
 
 /** Drops the equations whose results nobody reads. */
 export function removeDeadCode(program: Program): Program {

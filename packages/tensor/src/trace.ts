@@ -73,6 +73,56 @@ export const isTracer = (value: unknown): value is Tracer => value instanceof Tr
 
 type Traced<T> = MapTree<T, TensorSpec, Tracer>;
 
+/** A program as it is traced, in one go or in several. */
+export class Tracing<const Specs extends readonly unknown[]> {
+  /** `specs` with a tracer for each. */
+  readonly args: { [K in keyof Specs]: Traced<Specs[K]> };
+  readonly #builder = new Builder();
+  readonly #inputs: NamedVar[] = [];
+
+  /** @param specs one tree of `TensorSpec` per argument */
+  constructor(specs: Specs) {
+    this.args = mapTree(specs, isTensorSpec, (leaf, path) => {
+      const variable = this.#builder.newTracer(leaf);
+      this.#inputs.push({ path, variable });
+      return variable;
+    }) as typeof this.args;
+  }
+
+  /**
+   * Records what `work` computes, which does not wait for anything.
+   *
+   * @throws TensorError `TENSOR_TRACE_MISUSE` when called inside another trace
+   */
+  record<T>(work: () => T): T {
+    if (current !== undefined) {
+      throw new TensorError(
+        "TENSOR_TRACE_MISUSE",
+        "trace: called inside another trace; call the function itself instead",
+      );
+    }
+    current = this.#builder;
+    try {
+      return work();
+    } finally {
+      current = undefined;
+    }
+  }
+
+  /** The program of all that was recorded, as it was recorded. */
+  finish(result: unknown): Program {
+    const outputs = flatten(result, isTracer).map(({ path, leaf }) => ({
+      path,
+      variable: checkTracer(leaf, "trace", this.#builder),
+    }));
+    const rebuildOutputs = (leaves: readonly unknown[]) => {
+      let next = 0;
+      return mapTree(result, isTracer, () => leaves[next++]);
+    };
+    return { inputs: this.#inputs, equations: this.#builder.equations, outputs, rebuildOutputs };
+  }
+}
+
 /**
  * The program that a function computes.
  *
@@ -87,39 +137,13 @@ export function trace<const Specs extends readonly unknown[]>(
   fn: (...args: { [K in keyof Specs]: Traced<Specs[K]> }) => unknown,
   specs: Specs,
 ): Program {
-  if (current !== undefined) {
-    throw new TensorError(
-      "TENSOR_TRACE_MISUSE",
-      "trace: called inside another trace; call the function itself instead",
-    );
-  }
-  const builder = new Builder();
-  const inputs: NamedVar[] = [];
-  current = builder;
-  try {
-    const args = mapTree(specs, isTensorSpec, (leaf, path) => {
-      const variable = builder.newTracer(leaf);
-      inputs.push({ path, variable });
-      return variable;
-    }) as { [K in keyof Specs]: Traced<Specs[K]> };
-    const result = fn(...args);
-    const outputs = flatten(result, isTracer).map(({ path, leaf }) => ({
-      path,
-      variable: checkTracer(leaf, "trace"),
-    }));
-    const rebuildOutputs = (leaves: readonly unknown[]) => {
-      let next = 0;
-      return mapTree(result, isTracer, () => leaves[next++]);
-    };
-    return simplify({ inputs, equations: builder.equations, outputs, rebuildOutputs });
-  } finally {
-    current = undefined;
-  }
+  const tracing = new Tracing(specs);
+  return simplify(tracing.finish(tracing.record(() => fn(...tracing.args))));
 }
 
 /** The tracer, when it belongs to the trace in progress. */
-function checkTracer(value: Tracer, where: string): Tracer {
-  if (value.builder !== currentBuilder(where)) {
+function checkTracer(value: Tracer, where: string, builder = currentBuilder(where)): Tracer {
+  if (value.builder !== builder) {
     throw new TensorError(
       "TENSOR_TRACE_MISUSE",
       `${where}: a tracer of another trace was used; pass values in as arguments`,

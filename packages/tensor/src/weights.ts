@@ -63,19 +63,20 @@ export async function resolveWeights(
   references: readonly WeightReference[],
   source: WeightSource,
 ): Promise<Map<string, Value>> {
-  const missing = references.filter(({ path }) => source.get(path) === undefined).map(({ path }) => path);
+  const stored = new Map(references.map(({ path }) => [path, source.get(path)]));
+  const missing = references.filter(({ path }) => stored.get(path) === undefined).map(({ path }) => path);
   if (missing.length > 0) {
     throw new TensorError("TENSOR_WEIGHT_MISSING", `weights not found: ${missing.join(", ")}`, {
       details: { missing },
     });
   }
-  for (const { path, variable } of references) checkShape(path, variable.shape, source.get(path)!.shape);
+  for (const { path, variable } of references) checkShape(path, variable.shape, stored.get(path)!.shape);
   const { values } = sharedWeights(source);
   const resolved = new Map<string, Value>();
   // One after another: a checkpoint that is converted on reading is then never held twice.
   for (const reference of references) {
     const key = `${reference.path} ${reference.variable.dtype}`;
-    const value = values.get(key) ?? readValue(reference, source.get(reference.path)!);
+    const value = values.get(key) ?? readValue(reference, stored.get(reference.path)!);
     values.set(key, value);
     value.catch(() => values.delete(key));
     resolved.set(reference.path, await value);

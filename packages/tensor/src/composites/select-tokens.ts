@@ -91,8 +91,8 @@ function allowedBy(masks: Tracer, maskRow: Tracer, vocabulary: number): Tracer {
   const row = reshape(where(less(maskRow, 0), dimValue(Q, "int64"), maskRow), [R]);
   const wordOf = broadcastTo(div(idsOf(vocabulary), WORD), [R, vocabulary]);
   const word = mod(takeAlong(gather(table, row), wordOf, 1), 2 ** WORD);
-  const powers = Array.from({ length: vocabulary }, (_, id) => 2 ** (id % WORD));
-  const power = constant(Tensor.fromArray("int64", [1, vocabulary], powers));
+  const powers = Array.from({ length: WORD }, (_, bit) => 2 ** bit);
+  const power = gather(constant(Tensor.fromArray("int64", [WORD], powers)), mod(idsOf(vocabulary), WORD));
   return equal(mod(div(word, power), 2), 1);
 }
 

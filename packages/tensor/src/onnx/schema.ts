@@ -125,8 +125,7 @@ const ROOT = protobuf.Root.fromJSON({
 
 /** The model's bytes. */
 export function encodeModel(model: ModelProto): Uint8Array {
-  const type = ROOT.lookupType("ModelProto");
-  return type.encode(type.fromObject(model)).finish();
+  return ROOT.lookupType("ModelProto").encode(model).finish();
 }
 
 /** An inline constant. */

@@ -2,7 +2,7 @@
 // such as norms, attention, the loss and what is trained, stays in float32.
 import { abs, cast, div, gather, matmul, max, maximum, mul, weight } from "../ops.ts";
 import type { Equation, Program } from "../program.ts";
-import { rewriteProgram } from "../rewrite.ts";
+import { type Replace, rewriteProgram } from "../rewrite.ts";
 import type { HalfDType } from "../saved-activations.ts";
 import { bind, type Tracer } from "../trace.ts";
 
@@ -19,9 +19,13 @@ type WeightEquation = Extract<Equation, { primitive: "weight" }>;
  * In float16 every row is divided by its largest magnitude first and the result multiplied by it, so neither large
  * activations overflow nor small gradients vanish: there is no loss scale to choose.
  */
-export function toHalf(program: Program, dtype: HalfDType): Program {
+export const toHalf = (program: Program, dtype: HalfDType): Program =>
+  rewriteProgram(program, halvesOf(program, dtype));
+
+/** How `toHalf` rewrites the program. */
+export function halvesOf(program: Program, dtype: HalfDType): Replace {
   const held = heldWeights(program);
-  return rewriteProgram(program, (equation, valueOf) => {
+  return (equation, valueOf) => {
     const { primitive, inputs, params } = equation;
     if (primitive === "weight" && held.has(equation.outputs[0]!.id)) {
       return [weight(params.path, { dtype, shape: params.shape })];
@@ -34,7 +38,7 @@ export function toHalf(program: Program, dtype: HalfDType): Program {
       held.has(input.id) ? cast(valueOf(input), "float32") : valueOf(input),
     );
     return bind(primitive, widened, params as never);
-  });
+  };
 }
 
 /** x [..., in] by a weight in 16 bits, in float32. */

@@ -1,21 +1,22 @@
 // Program to program: the products with frozen weights in the precision asked for, on the device where it runs.
 import { TensorError } from "../errors.ts";
 import type { Program } from "../program.ts";
+import type { Replace } from "../rewrite.ts";
 import type { Device } from "../runtime/session.ts";
-import { toHalf } from "./half.ts";
+import { halvesOf } from "./half.ts";
 import type { PrecisionChoice } from "./parts.ts";
-import { applyPrecision } from "./policy.ts";
+import { productsOf } from "./policy.ts";
 
 /**
- * The program with its products by frozen weights in `choice`. On the CPU that is a policy of native kernels, whose
+ * How a program is rewritten that computes its products by frozen weights in `choice`; undefined where nothing changes. On the CPU that is a policy of native kernels, whose
  * definitions serve where there are none; "float16", and everything on CUDA, is computed by operators of that dtype.
  *
  * @throws TensorError `TENSOR_INVALID_ARGUMENT` for a policy that only the CPU has
  */
-export function inPrecision(program: Program, choice: PrecisionChoice, device: Device): Program {
-  if (choice === "float16") return toHalf(program, "float16");
-  if (device === "cpu" || choice === "float32") return applyPrecision(program, choice);
-  if (choice === "bfloat16") return toHalf(program, "bfloat16");
+export function inPrecision(program: Program, choice: PrecisionChoice, device: Device): Replace | undefined {
+  if (choice === "float16") return halvesOf(program, "float16");
+  if (device === "cpu" || choice === "float32") return productsOf(program, choice);
+  if (choice === "bfloat16") return halvesOf(program, "bfloat16");
   throw new TensorError(
     "TENSOR_INVALID_ARGUMENT",
     `compile: ${typeof choice === "string" ? `precision "${choice}"` : "a precision for each weight"} is for the CPU; ` +

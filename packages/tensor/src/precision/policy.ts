@@ -13,7 +13,7 @@ import {
 } from "../composites/panel-linear.ts";
 import { cast, gather, weight } from "../ops.ts";
 import type { Equation, Program, Var } from "../program.ts";
-import { rewriteProgram } from "../rewrite.ts";
+import { type Replace, rewriteProgram } from "../rewrite.ts";
 import { bindComposite, type Tracer } from "../trace.ts";
 import {
   type Form,
@@ -90,12 +90,21 @@ const PRODUCTS: Readonly<Record<Policy, { readonly linear: Product; readonly tra
  * bytes serve both.
  */
 export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice, "float16">): Program {
-  if (choice === "float32") return program;
+  const products = productsOf(program, choice);
+  return products === undefined ? program : rewriteProgram(program, products);
+}
+
+/** How `applyPrecision` rewrites the program; undefined where nothing changes. */
+export function productsOf(
+  program: Program,
+  choice: Exclude<PrecisionChoice, "float16">,
+): Replace | undefined {
+  if (choice === "float32") return undefined;
   const precisionOf = typeof choice === "function" ? choice : () => choice;
   const frozen = frozenMatrices(program);
-  if ([...frozen.values()].every(({ path }) => precisionOf(path, "linear") === "float32")) return program;
+  if ([...frozen.values()].every(({ path }) => precisionOf(path, "linear") === "float32")) return undefined;
   const inBytes = productsInBytes(program, frozen, precisionOf);
-  return rewriteProgram(program, (equation, valueOf) => {
+  return (equation, valueOf) => {
     if (equation.primitive === "composite") return allowBfloat16(equation, valueOf);
     const place = MATRIX_OPERANDS[equation.primitive];
     const matrix = place === undefined ? undefined : frozen.get(equation.inputs[place]!.id);
@@ -106,7 +115,7 @@ export function applyPrecision(program: Program, choice: Exclude<PrecisionChoice
     const other = valueOf(equation.inputs[1 - place!]!);
     if (use === "rows") return [rowsOf(matrix, other, inBytes.has(matrix.path))];
     return [PRODUCTS[policy][use](other, matrix)];
-  });
+  };
 }
 
 /** Rows of a matrix in float32. */
