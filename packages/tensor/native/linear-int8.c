@@ -459,6 +459,7 @@ static void int8_prefetch(Int8Source next, int64_t part, int64_t parts) {
   const int8_t *run = next.first + line / in_run * next.stride;
   for (; count > 0; count--) {
     __builtin_prefetch(run + at * 64, 0, 2);
+    __asm__ volatile(""); /* gcc 12 leaves out a function that does nothing but ask */
     if (++at == in_run) at = 0, run += next.stride;
   }
 }
