@@ -6,8 +6,8 @@
 #include "bfloat16.c"
 #include "cross-entropy.c"
 #include "int8-rows.c"
-#include "linear-blocks.c"
 #include "linear-int8.c"
+#include "linear-blocks.c" /* after linear-int8.c, whose panels it walks */
 #include "linear-panels.c"
 #include "norm.c"
 #include "product.c"

@@ -1,8 +1,9 @@
 /* Products of rows quantised in blocks with packed weights of 8 or 4 bits. A register tile holds up to BLOCKS_TILE rows of a
    panel of 32 outputs; the bytes of a block are summed in int32, then scaled and added in float32, block after block. So
    every weight is read once for a tile, and a row of y is the same whatever its tile. Rows whose values have two bytes are
-   two rows of a tile, added up in the end. Weights of 4 bits that meet many tiles are first written out as bytes. The path of matrix tiles takes the vectors of AVX-512: a tile has no way to scale
-   each block. */
+   two rows of a tile, added up in the end. Weights of 4 bits that meet many tiles are first written out as bytes; those of
+   8 bits that meet many rows are taken by linear-blocks-many.h where there is AVX-512. The path of matrix tiles takes
+   these vectors too: a tile has no way to scale each block. */
 #include "kernels.h"
 #include "quantize-row.h"
 #include "scratch.h"
@@ -361,7 +362,14 @@ static void blocks_task(void *argument, size_t index) {
   }
 }
 
+#if defined(PATH_AVX512)
+#include "linear-blocks-many.h"
+#endif
+
 static void block_product(const BlockProduct *p, const Parallel *parallel) {
+#if defined(PATH_AVX512)
+  if (p->format == WEIGHTS_INT8 && p->rows * p->x.bytes >= MANY_ROWS) return many_product(p, parallel);
+#endif
   BlocksJob job = {.product = p};
   for (int i = 0; i < p->count; i++) job.panels += blocks_panels(&p->weights[i]);
   int64_t q_rows = p->rows * p->x.bytes, q_bytes = q_rows * round_up(p->in, DEPTH_STEP);
