@@ -9,6 +9,7 @@
 #define MANY_VECTORS (MANY_PANEL / LANES)
 #define MANY_CHUNK 320         /* inputs: 20 KiB of weights */
 #define MANY_ROWS 24           /* of bytes: fewer do not pay for the bias */
+#define MANY_ROWS_OF_FEW 64    /* nor do these, where there are fewer panels than tasks should be */
 
 enum { MANY_SCRATCH_SUMS, MANY_SCRATCH_WEIGHTS };
 
@@ -144,11 +145,21 @@ static void many_task(void *argument, size_t index) {
   many_panel(job, w, panel, rows * block / job->row_blocks, rows * (block + 1) / job->row_blocks);
 }
 
+static int64_t many_all_panels(const BlockProduct *p) {
+  int64_t panels = 0;
+  for (int i = 0; i < p->count; i++) panels += many_panels(&p->weights[i]);
+  return panels;
+}
+
+static int are_many(const BlockProduct *p) {
+  int64_t least = many_all_panels(p) < INT8_TASKS ? MANY_ROWS_OF_FEW : MANY_ROWS;
+  return p->format == WEIGHTS_INT8 && p->rows * p->x.bytes >= least;
+}
+
 static void many_product(const BlockProduct *p, const Parallel *parallel) {
-  ManyJob job = {.product = p, .depth = round_up(p->in, DEPTH_STEP)};
+  ManyJob job = {.product = p, .depth = round_up(p->in, DEPTH_STEP), .panels = many_all_panels(p)};
   int64_t chunks = (job.depth + MANY_CHUNK - 1) / MANY_CHUNK;
   job.chunk = round_up((job.depth + chunks - 1) / chunks, DEPTH_STEP);
-  for (int i = 0; i < p->count; i++) job.panels += many_panels(&p->weights[i]);
   int64_t fitting = int8_larger(INT8_ROW_BYTES / job.depth, INT8_ROWS_AT_LEAST) / p->x.bytes;
   int64_t by_tasks = int8_smaller((INT8_TASKS + job.panels - 1) / job.panels, p->rows / (INT8_ROWS_AT_LEAST / 2));
   job.row_blocks = int8_larger(1, int8_larger((p->rows + fitting - 1) / fitting, by_tasks));

@@ -368,7 +368,7 @@ static void blocks_task(void *argument, size_t index) {
 
 static void block_product(const BlockProduct *p, const Parallel *parallel) {
 #if defined(PATH_AVX512)
-  if (p->format == WEIGHTS_INT8 && p->rows * p->x.bytes >= MANY_ROWS) return many_product(p, parallel);
+  if (are_many(p)) return many_product(p, parallel);
 #endif
   BlocksJob job = {.product = p};
   for (int i = 0; i < p->count; i++) job.panels += blocks_panels(&p->weights[i]);
