@@ -158,11 +158,8 @@ static int are_many(const BlockProduct *p) {
 
 static void many_product(const BlockProduct *p, const Parallel *parallel) {
   ManyJob job = {.product = p, .depth = round_up(p->in, DEPTH_STEP), .panels = many_all_panels(p)};
-  int64_t chunks = (job.depth + MANY_CHUNK - 1) / MANY_CHUNK;
-  job.chunk = round_up((job.depth + chunks - 1) / chunks, DEPTH_STEP);
-  int64_t fitting = int8_larger(INT8_ROW_BYTES / job.depth, INT8_ROWS_AT_LEAST) / p->x.bytes;
-  int64_t by_tasks = int8_smaller((INT8_TASKS + job.panels - 1) / job.panels, p->rows / (INT8_ROWS_AT_LEAST / 2));
-  job.row_blocks = int8_larger(1, int8_larger((p->rows + fitting - 1) / fitting, by_tasks));
+  job.chunk = int8_chunk(job.depth, MANY_CHUNK);
+  job.row_blocks = int8_row_blocks(p->rows * p->x.bytes, job.depth, job.panels);
   parallel_for(parallel, many_task, job.panels * job.row_blocks, &job);
 }
 

@@ -420,12 +420,17 @@ static inline int64_t int8_larger(int64_t a, int64_t b) { return a > b ? a : b; 
 
 /* Blocks of rows whose q stays in cache, and enough of them for all threads; few rows are never split, because then
    reading the weights is what costs. */
-static int64_t int8_row_blocks(const Int8Job *job) {
-  int64_t rows = job->product->rows;
-  int64_t fitting = int8_larger(INT8_ROW_BYTES / job->depth, INT8_ROWS_AT_LEAST);
+static int64_t int8_row_blocks(int64_t rows, int64_t depth, int64_t panels) {
+  int64_t fitting = int8_larger(INT8_ROW_BYTES / depth, INT8_ROWS_AT_LEAST);
   int64_t by_cache = (rows + fitting - 1) / fitting;
-  int64_t by_tasks = int8_smaller((INT8_TASKS + job->panels - 1) / job->panels, rows / (INT8_ROWS_AT_LEAST / 2));
+  int64_t by_tasks = int8_smaller((INT8_TASKS + panels - 1) / panels, rows / (INT8_ROWS_AT_LEAST / 2));
   return int8_larger(1, int8_larger(by_cache, by_tasks));
+}
+
+/* The depth of pieces of about the same size, none deeper than `most`. */
+static int64_t int8_chunk(int64_t depth, int64_t most) {
+  int64_t chunks = (depth + most - 1) / most;
+  return round_up((depth + chunks - 1) / chunks, DEPTH_STEP);
 }
 
 static Int8Source int8_source(const Int8Job *job, int64_t panel, int64_t from) {
@@ -572,10 +577,9 @@ static void int8_task(void *argument, size_t index) {
 static Int8Job int8_job(const Int8Product *p, int backward) {
   int64_t depth = backward ? p->out : p->in, width = backward ? p->in : p->out;
   Int8Job job = {.product = p, .backward = backward, .depth = round_up(depth, DEPTH_STEP), .width = width};
-  int64_t chunks = (job.depth + INT8_CHUNK - 1) / INT8_CHUNK;
-  job.chunk = round_up((job.depth + chunks - 1) / chunks, DEPTH_STEP);
+  job.chunk = int8_chunk(job.depth, INT8_CHUNK);
   job.panels = (width + INT8_PANEL - 1) / INT8_PANEL;
-  job.blocks = int8_row_blocks(&job);
+  job.blocks = int8_row_blocks(p->rows, job.depth, job.panels);
   return job;
 }
 

@@ -2,6 +2,7 @@
 import { AFTER } from "./composites/after.ts";
 import type { DType } from "./dtype.ts";
 import { TensorError } from "./errors.ts";
+import { Neighbours } from "./neighbours.ts";
 import type { Equation, Program, Var } from "./program.ts";
 import { evaluateDim, namesIn, sizeOf } from "./shape.ts";
 
@@ -53,7 +54,7 @@ class Saving {
   private readonly program: Program;
   private readonly loss: Var;
   private readonly dtype: HalfDType;
-  private readonly producers: ReadonlyMap<Var, Equation>;
+  private readonly neighbours: Neighbours;
   private readonly equations: Equation[] = [];
   private readonly narrow = new Map<Var, Var>();
   /** Those of which no later equation of the forward pass knows yet. */
@@ -68,9 +69,7 @@ class Saving {
     this.program = program;
     this.loss = loss;
     this.dtype = dtype;
-    this.producers = new Map(
-      program.equations.flatMap((equation) => equation.outputs.map((output) => [output, equation] as const)),
-    );
+    this.neighbours = new Neighbours(program);
     this.latest = loss;
     const variables = [
       ...program.inputs.map(({ variable }) => variable),
@@ -106,14 +105,14 @@ class Saving {
   }
 
   private maySave(variable: Var): boolean {
-    const producer = this.producers.get(variable);
+    const producer = this.neighbours.producerOf(variable);
     const isActivation = producer !== undefined && producer.inputs.length > 0 && variable.id <= this.loss.id;
     return isActivation && variable.dtype === "float32" && isLarge(variable);
   }
 
   /** The value that a forward reshape gave another shape: both are one memory. */
   private rootOf(variable: Var): Var {
-    const producer = this.producers.get(variable);
+    const producer = this.neighbours.producerOf(variable);
     const isView = producer?.primitive === "reshape" && this.isForward(producer);
     return isView ? this.rootOf(producer.inputs[0]!) : variable;
   }
@@ -133,7 +132,9 @@ class Saving {
    * reshape does not wait: the runtime fails to join it with the reshape that waiting is.
    */
   private afterRounding(equation: Equation): Equation {
-    const index = equation.inputs.findIndex((input) => (this.producers.get(input)?.inputs.length ?? 0) > 0);
+    const index = equation.inputs.findIndex(
+      (input) => (this.neighbours.producerOf(input)?.inputs.length ?? 0) > 0,
+    );
     if (index === -1 || this.rounded.length === 0 || equation.primitive === "reshape") return equation;
     const waiting = this.delay(equation.inputs[index]!, ...this.rounded.splice(0));
     return { ...equation, inputs: equation.inputs.with(index, waiting) } as Equation;
